@@ -1,0 +1,1 @@
+"""What can be trained: the configuration schema, the shipped presets, and what a run will cost."""

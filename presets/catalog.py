@@ -1,0 +1,132 @@
+"""The presets that ship with the program, and those a person saved."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import platformdirs
+import tomli_w
+
+from presets import config as configs
+from presets.fields import Value
+from presets.rules import Problem
+from presets.schema import FIELD_BY_PATH, RunConfig
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+class Preset(msgspec.Struct, frozen=True):
+    """A named starting point for a run.
+
+    published: the values of the recipe it is taken from, where ours differ, by field path.
+    """
+
+    name: str
+    title: str
+    summary: str
+    config: RunConfig
+    source: str = ""
+    published: dict[str, Value] = {}
+    shipped: bool = True
+    order: int = 100
+
+
+def user_presets_dir() -> Path:
+    """Where a person's own presets are: `$TINYTRAIN_PRESETS`, else the platform's configuration folder."""
+    override = os.environ.get("TINYTRAIN_PRESETS")
+    return Path(override) if override else platformdirs.user_config_path("tinytrain-tui") / "presets"
+
+
+def shipped_presets() -> tuple[Preset, ...]:
+    """The presets of the package, in the order in which they are shown."""
+    files = (entry for entry in resources.files("presets").iterdir() if entry.name.endswith(".toml"))
+    found = [
+        read_preset(entry.read_text(encoding="utf-8"), entry.name.removesuffix(".toml")) for entry in files
+    ]
+    return tuple(sorted(found, key=lambda preset: (preset.order, preset.name)))
+
+
+def own_presets() -> tuple[tuple[Preset, ...], tuple[Problem, ...]]:
+    """A person's own presets, and what is wrong with the files that could not be read."""
+    presets: list[Preset] = []
+    problems: list[Problem] = []
+    folder = user_presets_dir()
+    for path in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
+        try:
+            preset = read_preset(path.read_text(encoding="utf-8"), path.stem)
+            presets.append(msgspec.structs.replace(preset, shipped=False))
+        except (OSError, UnicodeDecodeError, configs.ConfigError) as error:
+            problems.append(Problem((str(path),), str(error)))
+    return tuple(presets), tuple(problems)
+
+
+def all_presets() -> tuple[Preset, ...]:
+    """Shipped presets, then a person's own."""
+    return shipped_presets() + own_presets()[0]
+
+
+def find_preset(name: str) -> Preset:
+    """The preset of that name. Raises KeyError with a sentence that lists the names there are."""
+    presets = {preset.name: preset for preset in all_presets()}
+    if name not in presets:
+        raise KeyError(f"there is no preset {name!r}; there are {', '.join(presets)}")
+    return presets[name]
+
+
+def read_preset(text: str, name: str) -> Preset:
+    """Read a preset's TOML: a `[preset]` table about it, and the fields that differ from the defaults.
+
+    A run's `config.toml` is a preset too, one without the table. Raises ConfigError.
+    """
+    try:
+        tree: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise configs.ConfigError((Problem((), f"this is not TOML: {error}"),)) from None
+    about = tree.pop("preset", {})
+    if not isinstance(about, dict):
+        raise configs.ConfigError((Problem(("preset",), "this is a table, not a value"),))
+    published: dict[str, Value] = about.get("published", {})
+    if not isinstance(published, dict):
+        raise configs.ConfigError((Problem(("preset.published",), "this is a table, not a value"),))
+    unknown = [path for path in published if path not in FIELD_BY_PATH]
+    if unknown:
+        raise configs.ConfigError((Problem(tuple(unknown), "published value of a field that is not there"),))
+    return Preset(
+        name=name,
+        title=str(about.get("title", name)),
+        summary=str(about.get("summary", "")),
+        config=configs.decode(tree),
+        source=str(about.get("source", "")),
+        published=published,
+        order=int(about.get("order", 100)),
+    )
+
+
+def save_preset(name: str, config: RunConfig, summary: str = "", replace: bool = False) -> Path:
+    """Write a preset of one's own and return its file.
+
+    Raises ValueError for a name that is no file name or is a shipped preset's, FileExistsError when it is
+    there and `replace` is false, OSError when it cannot be written.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            "a preset's name has small letters, digits, '.', '_' and '-', and at most 64 of them"
+        )
+    if any(preset.name == name for preset in shipped_presets()):
+        raise ValueError(f"{name} is a shipped preset; choose another name")
+    folder = user_presets_dir()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / f"{name}.toml"
+    if path.exists() and not replace:
+        raise FileExistsError(f"there is already a preset {name}")
+    head = tomli_w.dumps({"preset": {"title": name, "summary": summary}})
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(head + "\n" + configs.to_toml(config, base=RunConfig()), encoding="utf-8")
+    temporary.replace(path)
+    return path

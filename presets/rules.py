@@ -1,0 +1,74 @@
+"""Rules across fields, in one place; each names the fields it blames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from presets.corpora import EMBEDDED
+from presets.schema import MASK_TOKEN, NUM_SPECIAL_TOKENS, RunConfig
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What is wrong, and at which fields."""
+
+    paths: tuple[str, ...]
+    message: str
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.paths)}: {self.message}" if self.paths else self.message
+
+
+def broken_rules(config: RunConfig) -> tuple[Problem, ...]:
+    """Every rule across fields that the configuration breaks."""
+    return (*_model(config), *_data(config), *_schedule(config), *_probes(config))
+
+
+def _model(config: RunConfig) -> Iterator[Problem]:
+    model = config.model
+    if model.hidden_size % model.num_heads:
+        divisors = [n for n in range(1, 129) if model.hidden_size % n == 0]
+        near = sorted(sorted(divisors, key=lambda n: abs(n - model.num_heads))[:2])
+        advice = " or ".join(str(n) for n in near)
+        message = f"{model.num_heads} does not divide hidden size {model.hidden_size}; try {advice}"
+        yield Problem(("model.num_heads",), message)
+    elif model.positions == "rotary" and (model.hidden_size // model.num_heads) % 2:
+        size = model.hidden_size // model.num_heads
+        yield Problem(
+            ("model.positions", "model.num_heads"),
+            f"rotary positions need an even head size, and hidden size / heads is {size}",
+        )
+
+
+def _data(config: RunConfig) -> Iterator[Problem]:
+    data = config.data
+    if data.source == "embedded" and data.dataset not in EMBEDDED:
+        message = f"{data.dataset!r} is not an embedded corpus; there is {', '.join(EMBEDDED)}"
+        yield Problem(("data.dataset",), message)
+    if data.source == "hub" and (not data.dataset or data.dataset.count("/") > 1 or " " in data.dataset):
+        message = f"{data.dataset!r} is not the name of a hub dataset (owner/name)"
+        yield Problem(("data.dataset",), message)
+    if not data.text_column.strip():
+        yield Problem(("data.text_column",), "name the column that holds the text")
+    if data.vocab_size <= NUM_SPECIAL_TOKENS + 1:
+        yield Problem(("data.vocab_size",), "the vocabulary needs room for more than the special tokens")
+
+
+def _schedule(config: RunConfig) -> Iterator[Problem]:
+    optim, objective = config.optim, config.objective
+    if optim.schedule == "wsd" and optim.warmup_ratio + optim.decay_ratio > 1:
+        yield Problem(
+            ("optim.warmup_ratio", "optim.decay_ratio"), "warm-up and decay together are longer than the run"
+        )
+    if objective.mask_token_share + objective.random_token_share > 1 + 1e-9:
+        yield Problem(
+            ("objective.mask_token_share", "objective.random_token_share"),
+            "the share of [MASK] and the share of random tokens add up to more than 1",
+        )
+
+
+def _probes(config: RunConfig) -> Iterator[Problem]:
+    for number, text in enumerate(config.probes.texts, 1):
+        if MASK_TOKEN not in text:
+            yield Problem(("probes.texts",), f"sentence {number} has no {MASK_TOKEN}: {text!r}")

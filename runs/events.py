@@ -1,0 +1,150 @@
+"""What an engine says in `events.jsonl`, as frozen records told apart by their `kind`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+
+class _Event(msgspec.Struct, frozen=True, tag_field="kind", kw_only=True):
+    """seq: order within the attempt. time: Unix seconds. step: updates made so far."""
+
+    seq: int = 0
+    time: float = 0.0
+    step: int = 0
+
+
+class AttemptStarted(_Event, frozen=True, tag="attempt_started"):
+    """The model is built, the data are ready, the first step comes next.
+
+    step: the step it continues from (0 for a fresh start). dataset: what is really read.
+    tokens_per_step: tokens of one global batch. unknown_rate: share of [UNK] in the validation split.
+    """
+
+    dataset: str
+    device: str
+    precision: str
+    num_processes: int
+    num_parameters: int
+    total_steps: int
+    vocab_size: int
+    train_rows: int
+    validation_rows: int
+    train_tokens: int
+    tokens_per_step: int
+    unknown_rate: float
+    resumed_from: str = ""
+
+
+class Progress(_Event, frozen=True, tag="progress"):
+    """A long step before training, such as tokenising; total is 0 while it is not known."""
+
+    phase: str
+    done: int
+    total: int
+    unit: str
+
+
+class Baselines(_Event, frozen=True, tag="baselines"):
+    """What knowing nothing, and knowing only word frequency, score on the frozen validation masks (nats)."""
+
+    uniform_loss: float
+    unigram_loss: float
+    unigram_accuracy: float
+
+
+class Evaluated(_Event, frozen=True, tag="evaluated"):
+    """One evaluation. accuracy_known leaves out targets that are [UNK]."""
+
+    loss: float
+    perplexity: float
+    accuracy: float
+    accuracy_known: float
+    is_best: bool
+
+
+class CheckpointSaved(_Event, frozen=True, tag="checkpoint_saved"):
+    """A checkpoint is complete and verified on disk."""
+
+    name: str
+    is_best: bool
+    num_bytes: int
+    elapsed_s: float
+
+
+class CheckpointFellBack(_Event, frozen=True, tag="checkpoint_fell_back"):
+    """A checkpoint was damaged, and an older one is used."""
+
+    wanted: str
+    used: str
+    reason: str
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A token and its probability over the whole vocabulary."""
+
+    token: str
+    probability: float
+
+
+class ProbeResult(msgspec.Struct, frozen=True):
+    """A sentence and, for each of its masks, the most probable tokens, best first."""
+
+    text: str
+    masks: tuple[tuple[Candidate, ...], ...]
+    num_unknown: int = 0
+
+
+class Probed(_Event, frozen=True, tag="probed"):
+    """All probes at one step."""
+
+    probes: tuple[ProbeResult, ...]
+
+
+class ControlAnswered(_Event, frozen=True, tag="control_answered"):
+    """The engine's answer to a request in `control/`."""
+
+    request: str
+    verb: str
+    accepted: bool
+    message: str
+
+
+class Notice(_Event, frozen=True, tag="notice"):
+    """A plain sentence for the person."""
+
+    level: Literal["info", "warning", "error"]
+    message: str
+
+
+class AttemptEnded(_Event, frozen=True, tag="attempt_ended"):
+    """The engine's own last word."""
+
+    state: Literal["finished", "stopped", "paused", "failed"]
+    reason: str
+
+
+Event = (
+    AttemptStarted
+    | Progress
+    | Baselines
+    | Evaluated
+    | CheckpointSaved
+    | CheckpointFellBack
+    | Probed
+    | ControlAnswered
+    | Notice
+    | AttemptEnded
+)
+
+
+def decode_event(record: Mapping[str, Any]) -> Event:
+    """An event from its record; a kind this version does not know becomes a Notice that names it."""
+    try:
+        event: Event = msgspec.convert(record, Event)  # type: ignore[arg-type]
+    except msgspec.ValidationError:
+        kind = record.get("kind", "?")
+        return Notice(level="warning", message=f"an event of a kind this version does not know: {kind}")
+    return event

@@ -1,0 +1,268 @@
+"""A run on disk: where everything of it stands, how it is made, found and described."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import platformdirs
+
+from presets import config as configs
+from presets.schema import RunConfig
+
+_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9._-]{1,64}-[a-z0-9]{4}")
+_ADJECTIVES = [
+    "amber",
+    "brave",
+    "calm",
+    "clear",
+    "deep",
+    "early",
+    "gentle",
+    "keen",
+    "light",
+    "mild",
+    "quick",
+    "quiet",
+    "small",
+    "sunny",
+    "warm",
+    "wise",
+]
+_ANIMALS = [
+    "badger",
+    "crane",
+    "deer",
+    "falcon",
+    "finch",
+    "fox",
+    "hare",
+    "heron",
+    "ibis",
+    "lynx",
+    "marten",
+    "otter",
+    "owl",
+    "robin",
+    "seal",
+    "wren",
+]
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+class RunNotFound(LookupError):
+    """No run, or more than one, answers to what was asked for; the text says which."""
+
+
+class About(msgspec.Struct, frozen=True):
+    """What a person may edit of a run; preset says where its configuration came from. The name is data."""
+
+    name: str
+    preset: str = ""
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    created: float = 0.0
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names every place in a run's folder; holds nothing open."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The generated name of the folder."""
+        return self.path.name
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / "config.toml"
+
+    @property
+    def about_file(self) -> Path:
+        return self.path / "about.json"
+
+    @property
+    def launch_file(self) -> Path:
+        return self.path / "launch.json"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def state_file(self) -> Path:
+        return self.path / "state.json"
+
+    @property
+    def control_dir(self) -> Path:
+        return self.path / "control"
+
+    @property
+    def checkpoints_dir(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def cache_dir(self) -> Path:
+        return self.path / "cache"
+
+    @property
+    def supervisor_log(self) -> Path:
+        return self.path / "supervisor.log"
+
+    def attempts(self) -> tuple[Attempt, ...]:
+        """All attempts, first to last."""
+        numbers = sorted(int(p.name) for p in (self.path / "attempts").glob("[0-9]*") if p.name.isdigit())
+        return tuple(self.attempt(number) for number in numbers)
+
+    def attempt(self, number: int) -> Attempt:
+        """The attempt of that number, whether or not it is there."""
+        return Attempt(self.path / "attempts" / f"{number:04d}")
+
+    def config(self) -> RunConfig:
+        """The resolved configuration. Raises OSError or ConfigError."""
+        return configs.from_toml(self.config_file.read_text(encoding="utf-8"))
+
+    def about(self) -> About:
+        """Name, tags and note; a missing or damaged file gives the id as the name."""
+        try:
+            return msgspec.json.decode(self.about_file.read_bytes(), type=About)
+        except (OSError, msgspec.DecodeError):
+            return About(name=self.id)
+
+    def write_about(self, about: About) -> None:
+        """Replace name, tags and note atomically."""
+        write_atomically(self.about_file, msgspec.json.format(msgspec.json.encode(about)))
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One start or resume of a run."""
+
+    path: Path
+
+    @property
+    def number(self) -> int:
+        return int(self.path.name)
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def events_file(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def console_file(self) -> Path:
+        return self.path / "console.log"
+
+    @property
+    def ranks_dir(self) -> Path:
+        return self.path / "ranks"
+
+    @property
+    def outcome_file(self) -> Path:
+        return self.path / "outcome.json"
+
+    @property
+    def error_file(self) -> Path:
+        return self.path / "error.json"
+
+
+def runs_dir(override: Path | None = None) -> Path:
+    """Where all runs of this user are: the override, `$TINYTRAIN_RUNS`, or the platform's data folder."""
+    if override is not None:
+        return override.expanduser().resolve()
+    from_environment = os.environ.get("TINYTRAIN_RUNS")
+    if from_environment:
+        return Path(from_environment).expanduser().resolve()
+    return platformdirs.user_data_path("tinytrain-tui") / "runs"
+
+
+def token_caches_dir() -> Path:
+    """Where tokenised datasets are kept: `$TINYTRAIN_CACHE`, or the platform's cache folder."""
+    from_environment = os.environ.get("TINYTRAIN_CACHE")
+    base = (
+        Path(from_environment).expanduser()
+        if from_environment
+        else platformdirs.user_cache_path("tinytrain-tui")
+    )
+    return base / "tokens"
+
+
+def create_run(runs: Path, config: RunConfig, *, name: str = "", preset: str = "") -> RunFolder:
+    """Make the folder of a new run, with its configuration; nothing is started.
+
+    name: what people call it; made up when empty. Raises OSError.
+    """
+    runs.mkdir(parents=True, exist_ok=True, mode=0o700)
+    slug = re.sub(r"[^a-z0-9._-]+", "-", preset.lower()).strip("-.")[:32] or "run"
+    while True:
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        suffix = "".join(secrets.choice(_ALPHABET) for _ in range(4))
+        folder = RunFolder(runs / f"{stamp}-{slug}-{suffix}")
+        with contextlib.suppress(FileExistsError):
+            folder.path.mkdir(mode=0o700)
+            break
+    for directory in (folder.path / "attempts", folder.control_dir, folder.checkpoints_dir, folder.cache_dir):
+        directory.mkdir(mode=0o700)
+    write_atomically(folder.config_file, configs.to_toml(config).encode())
+    about = About(name=name.strip() or made_up_name(), preset=preset, created=time.time())
+    folder.write_about(about)
+    return folder
+
+
+def made_up_name() -> str:
+    """Two words that are easy to say, such as `warm-otter`."""
+    return f"{secrets.choice(_ADJECTIVES)}-{secrets.choice(_ANIMALS)}"
+
+
+def all_runs(runs: Path) -> tuple[RunFolder, ...]:
+    """Every run, newest first. Links and folders that are not runs are passed over."""
+    try:
+        entries = [e for e in os.scandir(runs) if e.is_dir(follow_symlinks=False) and _ID.fullmatch(e.name)]
+    except OSError:
+        return ()
+    entries.sort(key=lambda entry: entry.name, reverse=True)
+    return tuple(RunFolder(Path(entry.path)) for entry in entries)
+
+
+def find_run(runs: Path, reference: str) -> RunFolder:
+    """The run with that id, a unique beginning of one, a name, or `last`. Raises RunNotFound."""
+    folders = all_runs(runs)
+    if not folders:
+        raise RunNotFound(f"there are no runs in {runs}")
+    if reference == "last":
+        return folders[0]
+    exact = [folder for folder in folders if folder.id == reference]
+    begins = [folder for folder in folders if reference and folder.id.startswith(reference)]
+    named = [folder for folder in folders if folder.about().name == reference]
+    for matches in (exact, begins, named):
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            ids = ", ".join(folder.id for folder in matches[:5])
+            raise RunNotFound(f"{reference!r} means {len(matches)} runs: {ids}; say which by its id")
+    raise RunNotFound(f"there is no run {reference!r} in {runs}")
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file so that every reader sees the old or the new content, also after a power cut."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "wb", opener=lambda p, f: os.open(p, f, 0o600)) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
