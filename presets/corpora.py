@@ -83,6 +83,12 @@ def with_embedded_corpus(config: RunConfig) -> RunConfig:
 
 
 def token_cache_key(data: DataConfig) -> str:
-    """16 hexadecimal digits that change with everything that changes the cache's bytes."""
-    payload = msgspec.json.encode({"version": TOKEN_CACHE_VERSION, "data": data}, order="sorted")
+    """16 hexadecimal digits that change with everything that changes the cache's bytes.
+
+    How tokens are cut into sequences is not part of it: that happens when a cache is read.
+    """
+    tree = msgspec.to_builtins(data)
+    for name in ("sequence_length", "long_documents"):
+        del tree[name]
+    payload = msgspec.json.encode({"version": TOKEN_CACHE_VERSION, "data": tree}, order="sorted")
     return hashlib.sha256(payload).hexdigest()[:16]

@@ -143,7 +143,7 @@ Event = (
 def decode_event(record: Mapping[str, Any]) -> Event:
     """An event from its record; a kind this version does not know becomes a Notice that names it."""
     try:
-        event: Event = msgspec.convert(record, Event)  # type: ignore[arg-type]
+        event: Event = msgspec.convert(record, Event)
     except msgspec.ValidationError:
         kind = record.get("kind", "?")
         return Notice(level="warning", message=f"an event of a kind this version does not know: {kind}")

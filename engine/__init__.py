@@ -1,0 +1,1 @@
+"""Trains, evaluates and predicts; PyTorch lives here and only here."""

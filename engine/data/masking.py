@@ -1,0 +1,89 @@
+"""Masks for masked language modelling: a fixed number a row, true 80/10/10, a function of the sample's key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.data.hashing import position_keys
+from engine.data.tokenizers import MASK
+from presets.schema import NUM_SPECIAL_TOKENS, ObjectiveConfig
+
+IGNORED = -100
+_LARGEST = torch.iinfo(torch.int64).max
+_WHICH, _KIND, _WORD = 1, 2, 3  # streams of randomness
+
+
+@dataclass(frozen=True)
+class MaskedBatch:
+    """inputs: (B, L) token ids after masking. lengths: (B,) tokens with [CLS] and [SEP].
+
+    positions: (B, M) masked positions, 0 where a row has fewer. targets: (B, M) ids, IGNORED there.
+    is_padded: some row is shorter than L, so that attention needs a mask.
+    """
+
+    inputs: Tensor
+    lengths: Tensor
+    positions: Tensor
+    targets: Tensor
+    is_padded: bool
+
+
+def num_masks(lengths: Tensor, mask_rate: float) -> Tensor:
+    """How many tokens of each row are predicted. lengths: (B,) with [CLS] and [SEP]; at least 1 a row."""
+    return ((lengths - 2).double() * mask_rate).round().long().clamp(min=1)
+
+
+def masked_positions(lengths: Tensor, keys: Tensor, length: int, mask_rate: float) -> Tensor:
+    """Choose which tokens of each row to predict.
+
+    lengths: (B,) tokens with [CLS] and [SEP]. keys: (B,) from `sample_keys`. Returns (B, M) positions,
+    distinct within a row, never of a special token; rows with fewer than M are filled up with -1. M is the
+    same for all batches of one length, so that compiled steps see one shape (Geiping & Goldstein 2022, 4.2).
+    """
+    random = position_keys(keys, length, _WHICH)
+    position = torch.arange(length, device=keys.device)
+    is_word = (position >= 1) & (position < lengths[:, None] - 1)
+    width = int(num_masks(torch.tensor([length]), mask_rate))
+    chosen = random.masked_fill(~is_word, _LARGEST).topk(width, dim=1, largest=False).indices
+    is_spare = torch.arange(width, device=keys.device) >= num_masks(lengths, mask_rate)[:, None]
+    return chosen.masked_fill(is_spare, -1)
+
+
+def apply_masks(
+    tokens: Tensor,
+    lengths: Tensor,
+    keys: Tensor,
+    vocab_size: int,
+    objective: ObjectiveConfig,
+    mask_rate: float,
+) -> MaskedBatch:
+    """Hide tokens: of the chosen ones 80 % become [MASK], 10 % a random word, 10 % stay (as configured).
+
+    tokens: (B, L) ids with specials and padding. Random words are uniform over the whole vocabulary
+    without the special tokens (Devlin et al. 2019, 3.1).
+    """
+    length = tokens.shape[1]
+    chosen = masked_positions(lengths, keys, length, mask_rate)
+    is_spare = chosen < 0
+    positions = chosen.clamp(min=0)
+    originals = tokens.gather(1, positions)
+    width = positions.shape[1]
+    share = position_keys(keys, width, _KIND).double() / float(1 << 63)
+    num_words = vocab_size - NUM_SPECIAL_TOKENS
+    random_words = position_keys(keys, width, _WORD) % num_words + NUM_SPECIAL_TOKENS
+    replaced = torch.where(
+        share < objective.mask_token_share,
+        MASK,
+        torch.where(share < objective.mask_token_share + objective.random_token_share, random_words, originals),
+    )
+    replaced = torch.where(is_spare, originals, replaced)  # position 0, [CLS], put back as it is
+    return MaskedBatch(
+        inputs=tokens.scatter(1, positions, replaced),
+        lengths=lengths,
+        positions=positions,
+        targets=originals.masked_fill(is_spare, IGNORED),
+        is_padded=bool((lengths < length).any()),
+    )

@@ -1,0 +1,94 @@
+"""The processes of one run: who I am, and the few things we do together."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from presets.schema import LaunchConfig
+
+_TIMEOUT = timedelta(minutes=30)  # rank 0 tokenises while the others wait
+
+
+class DeviceError(RuntimeError):
+    """The device that was asked for is not there."""
+
+
+@dataclass(frozen=True)
+class World:
+    """rank 0 writes records and checkpoints; with one process every operation here is free."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def is_main(self) -> bool:
+        return self.rank == 0
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """Add up a tensor over all processes, in place."""
+        if self.size > 1:
+            dist.all_reduce(tensor)
+        return tensor
+
+    def barrier(self) -> None:
+        """Wait for all."""
+        if self.size > 1:
+            dist.barrier()
+
+    def from_main(self, value: Any) -> Any:
+        """Rank 0's plain-data value, on every rank."""
+        if self.size == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0, device=self.device if self.device.type == "cuda" else None)
+        return box[0]
+
+    def close(self) -> None:
+        """Leave the group."""
+        if self.size > 1:
+            dist.destroy_process_group()
+
+
+def join_world(launch: LaunchConfig) -> World:
+    """Choose the device and, under torchrun, join the others. Raises DeviceError."""
+    rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    device = _device(launch, int(os.environ.get("LOCAL_RANK", "0")))
+    if size > 1:
+        if device.type == "cuda":
+            dist.init_process_group("nccl", timeout=_TIMEOUT, device_id=device)
+        else:
+            dist.init_process_group("gloo", timeout=_TIMEOUT)
+    return World(rank, size, device)
+
+
+def use_threads(launch: LaunchConfig, num_processes: int) -> int:
+    """Set and return the number of CPU threads of this process; the cores are shared by the processes."""
+    threads = launch.threads or max(1, (os.cpu_count() or 1) // num_processes)
+    torch.set_num_threads(threads)
+    return threads
+
+
+def _device(launch: LaunchConfig, local_rank: int) -> torch.device:
+    has_cuda = torch.cuda.is_available()
+    if launch.device == "cpu" or (launch.device == "auto" and not has_cuda):
+        return torch.device("cpu")
+    if not has_cuda:
+        raise DeviceError(
+            "launch.device is cuda, and torch finds no CUDA device; set launch.device=cpu, or look at "
+            "`tinytrain-tui doctor`"
+        )
+    if local_rank >= torch.cuda.device_count():
+        raise DeviceError(
+            f"launch.num_processes asks for GPU number {local_rank}, and there are {torch.cuda.device_count()}"
+        )
+    device = torch.device("cuda", local_rank)
+    torch.cuda.set_device(device)
+    return device
