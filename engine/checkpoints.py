@@ -155,7 +155,7 @@ class CheckpointStore:
                     return f"{file_name} was altered or cut short"
         except FileNotFoundError as error:
             return f"{Path(str(error.filename)).name} is missing"
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             return f"its manifest cannot be read ({error})"
         return ""
 

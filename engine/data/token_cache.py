@@ -129,7 +129,7 @@ def _damage(folder: Path) -> str:
     """What is wrong with a cache, or nothing."""
     try:
         manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=CacheManifest)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return "its manifest is missing or unreadable"
     for name, digest in manifest.files.items():
         try:

@@ -1,0 +1,46 @@
+# Two commands need nothing set up before: `make run` and `make test`.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+# A clone works from its own files, also with a shared environment (VENV=...)
+export PYTHONPATH := $(CURDIR)
+
+.PHONY: run install test check lint types imports bench docs clean
+
+run: $(STAMP)  ## open the dashboard; without a terminal, train the quickstart preset
+	@$(BIN)/python -m tui
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@echo "Setting up $(VENV): a few minutes, once."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+test: $(STAMP)  ## install and run all tests
+	$(BIN)/python -m pytest
+
+check: lint types imports test  ## everything that CI asks for
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+imports: $(STAMP)
+	$(BIN)/lint-imports
+
+bench: $(STAMP)  ## measurements; never decide whether tests pass
+	$(BIN)/python -m tests.benchmarks
+
+docs: $(STAMP)  ## regenerate what is made from the schema
+	$(BIN)/python -m presets.reference > docs/configuration.md
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

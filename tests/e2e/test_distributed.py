@@ -1,0 +1,93 @@
+"""Several processes through torchrun and gloo, started and stopped by the real supervisor."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from engine.checkpoints import CheckpointStore
+from runs import launch
+from runs.events import AttemptStarted, decode_event
+from runs.folder import RunFolder
+from runs.records import RecordTail
+from runs.status import read_status
+from tests.conftest import pids_with, wait_until
+from tests.tiny import new_run, tiny_config
+
+PATIENCE_S = 240.0
+
+
+def losses(folder: RunFolder) -> dict[int, float]:
+    records = [r for attempt in folder.attempts() for r in RecordTail(attempt.metrics_file).poll_all()]
+    return {record["step"]: record["loss"] for record in records if "loss" in record}
+
+
+def last_step(folder: RunFolder) -> int:
+    records = RecordTail(folder.attempts()[-1].metrics_file).poll_all() if folder.attempts() else []
+    return max((record["step"] for record in records), default=0)
+
+
+def run_to_end(folder: RunFolder, resume: str = "") -> None:
+    launch.start(folder, resume=resume)
+    wait_until(lambda: not read_status(folder).is_live, PATIENCE_S, "the run ends")
+    status = read_status(folder)
+    assert status.state == "finished", (status, folder.attempts()[-1].console_file.read_text()[-2000:])
+
+
+def test_one_two_and_four_processes_see_the_same_samples_and_lose_the_same(runs_path: Path) -> None:
+    curves = []
+    for processes in (1, 2, 4):
+        config = tiny_config(
+            launch__num_processes=processes,
+            train__batch_size=16 // processes,
+            train__max_steps=12,
+            train__log_every=1,
+        )
+        folder = new_run(runs_path, config)
+        run_to_end(folder)
+        curves.append(losses(folder))
+    for other in curves[1:]:
+        assert other == pytest.approx(curves[0], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_eight_processes_train_stop_resume_and_leave_no_process_behind(runs_path: Path) -> None:
+    config = tiny_config(
+        launch__num_processes=8, train__batch_size=2, train__max_steps=100_000, train__log_every=5,
+        train__eval_every=50, train__checkpoint_every=1000, probes__every=1000,
+    )  # fmt: skip
+    folder = new_run(runs_path, config)
+    launch.start(folder)
+    wait_until(lambda: last_step(folder) >= 10, PATIENCE_S, "8 ranks take 10 steps")
+    assert len(pids_with("TINYTRAIN_RUNS", os.environ["TINYTRAIN_RUNS"])) >= 9, "8 ranks and a supervisor"
+    launch.stop(folder)
+    wait_until(lambda: not read_status(folder).is_live, PATIENCE_S, "it stops")
+    assert read_status(folder).state == "stopped"
+    wait_until(lambda: not pids_with("TINYTRAIN_RUNS", os.environ["TINYTRAIN_RUNS"]), 10, "no process is left")
+    stopped_at = CheckpointStore(folder.checkpoints_dir).load("last")[0].state.step
+    assert stopped_at >= 10
+
+    launch.start(folder, resume="last")
+    wait_until(lambda: last_step(folder) >= stopped_at + 10, PATIENCE_S, "the resumed run takes 10 steps")
+    started = [decode_event(r) for r in RecordTail(folder.attempts()[1].events_file).poll_all()]
+    assert [(e.step, e.num_processes) for e in started if isinstance(e, AttemptStarted)] == [(stopped_at, 8)]
+    launch.stop(folder)
+    wait_until(lambda: not read_status(folder).is_live, PATIENCE_S, "it stops again")
+    wait_until(lambda: not pids_with("TINYTRAIN_RUNS", os.environ["TINYTRAIN_RUNS"]), 10, "no process is left")
+
+
+def test_a_rank_that_fails_is_named_with_its_exception(runs_path: Path) -> None:
+    """A checkpoint that does not fit fails every rank; the earliest is named, with what went wrong."""
+    small = new_run(runs_path, tiny_config(train__max_steps=5))
+    run_to_end(small)
+    large = new_run(runs_path, tiny_config(launch__num_processes=2, model__hidden_size=16))
+    large.checkpoints_dir.rmdir()
+    small.checkpoints_dir.rename(large.checkpoints_dir)
+    launch.start(large, resume="last")
+    wait_until(lambda: not read_status(large).is_live, PATIENCE_S, "it fails")
+    status = read_status(large)
+    assert status.state == "failed"
+    assert "does not fit this configuration" in status.reason
+    assert large.attempts()[-1].error_file.exists()

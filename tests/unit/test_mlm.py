@@ -1,0 +1,73 @@
+"""The masked-LM objective: its loss against a dense computation, its scores, its baselines."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from engine.baselines import measure_baselines
+from engine.data.masking import IGNORED, MaskedBatch
+from engine.data.tokenizers import UNK
+from engine.models.transformer import Encoder
+from engine.objectives.mlm import MaskedLanguageModelling, Scores, scores_from
+from presets.schema import ModelConfig, ObjectiveConfig
+
+VOCAB, LENGTH = 60, 12
+OBJECTIVE = MaskedLanguageModelling(ObjectiveConfig(), VOCAB, seed=0)
+
+
+def parts(hidden_size: int) -> tuple[Encoder, MaskedBatch]:
+    model = Encoder(ModelConfig(hidden_size=hidden_size, num_layers=1, num_heads=2), VOCAB, LENGTH)
+    model.initialise(seed=1)
+    positions = torch.tensor([[1, 4], [2, 0], [9, 3]])
+    targets = torch.tensor([[11, UNK], [13, IGNORED], [14, 15]])
+    inputs = torch.randint(5, VOCAB, (3, LENGTH), generator=torch.Generator().manual_seed(0))
+    return model, MaskedBatch(inputs, torch.tensor([LENGTH, 8, LENGTH]), positions, targets, is_padded=True)
+
+
+@pytest.mark.parametrize("hidden_size", [8, 128])
+def test_the_loss_on_masked_positions_is_the_dense_loss_with_all_others_ignored(hidden_size: int) -> None:
+    model, batch = parts(hidden_size)
+    labels = torch.full((3, LENGTH), IGNORED)
+    labels[0, 1], labels[0, 4], labels[1, 2], labels[2, 9], labels[2, 3] = 11, UNK, 13, 14, 15
+    logits = model.logits(model(batch.inputs, batch.lengths))
+    dense = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+    dense.backward()
+    expected = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    loss = OBJECTIVE.loss_sum(model, batch)
+    loss.backward()
+    assert float(loss) == pytest.approx(float(dense), rel=1e-5)
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None
+        assert torch.allclose(parameter.grad, expected[name], atol=1e-5), name
+
+
+def test_scores_count_predictions_once_and_leave_unknown_targets_out_when_asked() -> None:
+    model, batch = parts(8)
+    with torch.no_grad():
+        model.token_embedding.weight.zero_()
+        model.head_bias.zero_()
+        model.head_bias[UNK] = 3.0
+    scores = scores_from(OBJECTIVE.score_sums(model, batch))
+    assert scores.accuracy == pytest.approx(1 / 5), "only the [UNK] target is right"
+    assert scores.accuracy_known == 0.0
+    biased = math.log(VOCAB - 1 + math.exp(3.0))
+    assert scores.loss == pytest.approx((5 * biased - 3.0) / 5, rel=1e-5)
+    assert scores.perplexity == pytest.approx(math.exp(scores.loss))
+
+
+def test_a_hopeless_loss_has_an_infinite_perplexity_and_no_crash() -> None:
+    assert Scores(1e6, 0.0, 0.0).perplexity == math.inf
+
+
+def test_baselines_are_the_cross_entropies_of_uniform_and_of_word_frequency() -> None:
+    counts = torch.tensor([0, 0, 0, 0, 0, 59, 29, 9])
+    targets = torch.tensor([5, 5, 6, 7])
+    baselines = measure_baselines(targets, counts)
+    shares = [60 / 100, 60 / 100, 30 / 100, 10 / 100]
+    assert baselines.uniform_loss == pytest.approx(math.log(8))
+    assert baselines.unigram_loss == pytest.approx(-sum(math.log(share) for share in shares) / 4)
+    assert baselines.unigram_accuracy == 0.5
