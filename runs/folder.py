@@ -119,7 +119,7 @@ class RunFolder:
 
     def attempts(self) -> tuple[Attempt, ...]:
         """All attempts, first to last."""
-        numbers = sorted(int(p.name) for p in (self.path / "attempts").glob("[0-9]*") if p.name.isdigit())
+        numbers = sorted(int(p.name) for p in (self.path / "attempts").glob("[0-9]*") if p.name.isdecimal())
         return tuple(self.attempt(number) for number in numbers)
 
     def attempt(self, number: int) -> Attempt:
@@ -191,9 +191,7 @@ def token_caches_dir() -> Path:
     """Where tokenised datasets are kept: `$TINYTRAIN_CACHE`, or the platform's cache folder."""
     from_environment = os.environ.get("TINYTRAIN_CACHE")
     base = (
-        Path(from_environment).expanduser()
-        if from_environment
-        else platformdirs.user_cache_path("tinytrain-tui")
+        Path(from_environment).expanduser() if from_environment else platformdirs.user_cache_path("tinytrain-tui")
     )
     return base / "tokens"
 

@@ -6,7 +6,7 @@ import errno
 import os
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import msgspec
 
 _SUFFIX_LENGTH = len(b',"crc":"00000000"}')
 _READ_BYTES = 4 << 20
+_TAIL_BYTES = 64 << 10
 _SYNC_INTERVAL_S = 1.0
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
@@ -34,8 +35,9 @@ def unseal(line: bytes) -> bytes | None:
 
 
 class RecordWriter:
-    """Appends records to a file of its own; one `write()` a record, so a killed process tears nothing.
+    """Appends records to a file of its own; one `write()` a record, so a kill loses none that was acknowledged.
 
+    At most the last line stays unfinished: the kernel may cut a write short where it crosses a page.
     A record is acknowledged when `write` returns True. On a full disk it returns False, the file is
     cut back to its last whole record, and later writes try again: recording pauses, training goes on.
     """
@@ -113,28 +115,49 @@ class RecordTail:
             return []
         self._offset += len(chunk)
         *lines, self._partial = (self._partial + chunk).split(b"\n")
-        return self._decode(lines)
-
-    def _decode(self, lines: list[bytes]) -> list[dict[str, Any]]:
-        records: list[dict[str, Any]] = []
-        for line in lines:
-            payload = unseal(line)
-            if payload is None:
-                self.num_skipped += bool(line)
-                continue
-            try:
-                record = _decoder.decode(payload)
-            except msgspec.DecodeError:
-                record = None
-            if isinstance(record, dict):
-                records.append(record)
-            else:
-                self.num_skipped += 1
+        records, num_skipped = decode_lines(lines)
+        self.num_skipped += num_skipped
         return records
 
     def poll_all(self) -> list[dict[str, Any]]:
         """Everything up to the present end of the file."""
-        records: list[dict[str, Any]] = []
-        while batch := self.poll():
-            records.extend(batch)
-        return records
+        return [record for batch in self.batches() for record in batch]
+
+    def batches(self) -> Iterator[list[dict[str, Any]]]:
+        """Everything up to the present end of the file, in pieces that fit in memory."""
+        offset = -1
+        while offset != self._offset:  # not "until a poll is empty": a stretch may hold only torn lines
+            offset = self._offset
+            yield self.poll()
+
+
+def decode_lines(lines: list[bytes]) -> tuple[list[dict[str, Any]], int]:
+    """The records of whole, intact lines, and how many lines were torn or altered; empty ones do not count."""
+    records: list[dict[str, Any]] = []
+    num_skipped = 0
+    for line in lines:
+        payload = unseal(line)
+        if payload is None:
+            num_skipped += bool(line)
+            continue
+        try:
+            record = _decoder.decode(payload)
+        except msgspec.DecodeError:
+            record = None
+        if isinstance(record, dict):
+            records.append(record)
+        else:
+            num_skipped += 1
+    return records, num_skipped
+
+
+def last_records(path: Path, num_bytes: int = _TAIL_BYTES) -> list[dict[str, Any]]:
+    """The whole, intact records among the last bytes of a file; none when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            start = max(0, os.fstat(file.fileno()).st_size - num_bytes)
+            file.seek(start)
+            lines = file.read(num_bytes).split(b"\n")
+    except OSError:
+        return []
+    return decode_lines(lines)[0]

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import contextlib
+import itertools
+import os
+import statistics
+import time
+from pathlib import Path
+from typing import Literal, TypeVar
 
 import msgspec
+
+from runs.folder import Attempt, RunFolder
+from runs.lock import is_locked
+from runs.processes import ProcessIdentity as ProcessIdentity
+from runs.processes import find_tagged, is_alive, is_here
+from runs.records import last_records
 
 State = Literal[
     "queued", "starting", "running", "stalled", "stopping", "stopped",
@@ -17,15 +29,6 @@ SIGNS: dict[State, str] = {
     "queued": "◌", "starting": "◌", "running": "●", "stalled": "…", "stopping": "■", "stopped": "■",
     "pausing": "‖", "paused": "‖", "finished": "✓", "failed": "✗", "lost": "?",
 }  # fmt: skip
-
-
-class ProcessIdentity(msgspec.Struct, frozen=True):
-    """Names one process for good: a pid alone is reused, and clocks jump. start_ticks: /proc stat field 22."""
-
-    host: str
-    boot_id: str
-    pid: int
-    start_ticks: int
 
 
 class StateRecord(msgspec.Struct, frozen=True):
@@ -94,3 +97,113 @@ class RunStatus(msgspec.Struct, frozen=True):
     def is_live(self) -> bool:
         """Processes of it are, or should be, running."""
         return self.state in LIVE_STATES
+
+
+_STATE_BYTES = 1 << 20
+_SILENT_S = 30.0
+_SILENT_INTERVALS = 5
+_NOT_STARTED = "not started yet"
+_VANISHED = "supervisor and engine disappeared without a word (power cut or kill -9?)"
+_UNSUPERVISED = "its supervisor is gone; the engine still runs"
+_T = TypeVar("_T", bound=msgspec.Struct)
+
+
+def read_status(folder: RunFolder) -> RunStatus:
+    """What holds now, from the lock, the processes and the latest attempt's outcome; never raises.
+
+    A run that was made but never started is `stopped`, with attempt 0. Silence alone never means that a
+    run failed: a live one that records nothing is `stalled`.
+    """
+    state = read_state(folder)
+    attempt = latest_attempt(folder)
+    number = attempt.number if attempt else 0
+    if is_locked(folder):
+        return _supervised(state, attempt)
+    outcome = read_outcome(attempt) if attempt else None
+    if outcome is not None:
+        return RunStatus(outcome.state, number, outcome.reason, outcome.ended, outcome=outcome)
+    if attempt is None:
+        return RunStatus("stopped", reason=_NOT_STARTED)
+    if state is not None and not is_here(state.supervisor):
+        reason = f"it was started on {state.supervisor.host}; what became of it cannot be seen from here"
+        return RunStatus("lost", number, reason, state.since)
+    if engine_processes(folder, state):
+        since = state.since if state else 0.0
+        return RunStatus("running", number, _UNSUPERVISED, since)
+    return RunStatus("failed", number, _VANISHED, last_sign_of_life(attempt))
+
+
+def read_state(folder: RunFolder) -> StateRecord | None:
+    """What the supervisor wrote last, or None when it is missing or damaged."""
+    return _read(folder.state_file, StateRecord)
+
+
+def read_outcome(attempt: Attempt) -> Outcome | None:
+    """How an attempt ended, or None when it has not, or nobody could write it."""
+    return _read(attempt.outcome_file, Outcome)
+
+
+def latest_attempt(folder: RunFolder) -> Attempt | None:
+    """The newest attempt, or None when the run was never started."""
+    try:
+        attempts = folder.attempts()
+    except (OSError, ValueError):
+        return None
+    return attempts[-1] if attempts else None
+
+
+def tag_prefix(folder: RunFolder) -> str:
+    """How the tags of a run's processes begin. With the folder's inode, so that a copy of it owns nothing."""
+    return f"{folder.id}.{folder.path.stat().st_ino:x}."
+
+
+def engine_processes(folder: RunFolder, state: StateRecord | None) -> tuple[ProcessIdentity, ...]:
+    """The processes of the run's newest attempt that are alive on this machine; the supervisor is not one."""
+    try:
+        is_its_own = state is not None and state.tag.startswith(tag_prefix(folder))
+    except OSError:
+        return ()
+    return find_tagged(state.tag) if state is not None and is_its_own else ()
+
+
+def last_sign_of_life(attempt: Attempt) -> float:
+    """Unix seconds of the newest record of an attempt, or of its making; 0 when it cannot be read."""
+    times = [0.0]
+    for path in (attempt.path, attempt.metrics_file, attempt.events_file):
+        with contextlib.suppress(OSError):
+            times.append(path.stat().st_mtime)
+    return max(times)
+
+
+def _supervised(state: StateRecord | None, attempt: Attempt | None) -> RunStatus:
+    number = attempt.number if attempt else 0
+    # a supervisor that has the lock but has written nothing yet stands behind an older state.json
+    if state is None or (is_here(state.supervisor) and not is_alive(state.supervisor)):
+        since = last_sign_of_life(attempt) if attempt else 0.0
+        return RunStatus("starting", number, since=since, supervised=True)
+    if state.state == "running" and attempt is not None:
+        since = last_sign_of_life(attempt)
+        silence = time.time() - since
+        if silence > _SILENT_S and silence > _SILENT_INTERVALS * _typical_interval(attempt):
+            clock = time.strftime("%H:%M:%S", time.localtime(since))
+            reason = f"its processes are alive, but nothing was recorded since {clock}"
+            return RunStatus("stalled", state.attempt, reason, since, supervised=True)
+    outcome = read_outcome(attempt) if attempt is not None and state.state not in LIVE_STATES else None
+    return RunStatus(state.state, state.attempt, state.message, state.since, state.deadline, True, outcome)
+
+
+def _typical_interval(attempt: Attempt) -> float:
+    """Median seconds between the last records of metrics; 0 when there are fewer than two."""
+    times = [record.get("time") for record in last_records(attempt.metrics_file)]
+    seconds = [float(value) for value in times if isinstance(value, int | float)]
+    gaps = [after - before for before, after in itertools.pairwise(seconds)]
+    return statistics.median(gaps) if gaps else 0.0
+
+
+def _read(path: Path, kind: type[_T]) -> _T | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            return msgspec.json.decode(file.read(_STATE_BYTES), type=kind)
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
+        return None

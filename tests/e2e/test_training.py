@@ -14,7 +14,7 @@ from engine.data.sources import DataError
 from engine.trainer import Trainer
 from presets.fields import Value
 from runs import control
-from runs.events import AttemptStarted, Baselines, ControlAnswered, Event, Evaluated, Notice, Probed, decode_event
+from runs.events import AttemptStarted, Baselines, ControlAnswered, Evaluated, Event, Notice, Probed, decode_event
 from runs.folder import RunFolder
 from runs.records import RecordTail
 from tests.tiny import new_run, prepare_attempt, tiny_config, train

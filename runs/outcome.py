@@ -1,0 +1,129 @@
+"""What became of an attempt: the engine's own word, or what can be pieced together when it left none."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+import msgspec
+
+from runs.folder import Attempt, RunFolder, write_atomically
+from runs.records import RecordTail, last_records
+from runs.root_cause import RootCause, root_cause
+from runs.status import ErrorReport, Outcome, read_outcome
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """What was seen of an attempt's end.
+
+    returncode: exit code, or minus the signal's number; None when nobody could wait for the process.
+    wanted: what a person had asked for. terminated: we sent SIGTERM. killed: Unix seconds of our own
+    SIGKILL, 0 when there was none. note: a sentence to add to the reason.
+    failure: why nothing could be started.
+    """
+
+    returncode: int | None
+    elapsed_s: float = 0.0
+    wanted: Literal["", "stop", "kill"] = ""
+    terminated: bool = False
+    killed: float = 0.0
+    note: str = ""
+    failure: str = ""
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """How far a run came, by its records."""
+
+    step: int = 0
+    total_steps: int = 0
+    best_loss: float | None = None
+    best_step: int | None = None
+    last_loss: float | None = None
+
+
+def conclude(folder: RunFolder, attempt: Attempt, ending: Ending) -> Outcome:
+    """Decide how the attempt ended, and write `outcome.json`, and `error.json` for a failure.
+
+    The engine's own outcome holds, except that an engine which stopped without being asked to, beside a
+    rank that failed, was stopped by torchrun. Raises OSError when the files cannot be written.
+    """
+    said = read_outcome(attempt)
+    error = root_cause(attempt, ending.returncode, before=ending.killed, said=ending.failure)
+    stopped_by_torchrun = (
+        said is not None and said.state in ("stopped", "paused") and not ending.wanted and error.is_certain
+    )
+    if said is not None and not stopped_by_torchrun:
+        if said.state == "failed":
+            write_atomically(attempt.error_file, _pretty(error.report))
+        return said
+    figures = read_figures(folder, attempt)
+    failed = _has_failed(ending, error)
+    outcome = Outcome(
+        state="failed" if failed else "stopped",
+        reason=error.sentence if failed else _stopped_reason(ending, figures.step),
+        step=figures.step,
+        total_steps=figures.total_steps,
+        best_loss=figures.best_loss,
+        best_step=figures.best_step,
+        last_loss=figures.last_loss,
+        elapsed_s=round(ending.elapsed_s, 3),
+        ended=time.time(),
+        exit_code=ending.returncode,
+    )
+    if failed:
+        write_atomically(attempt.error_file, _pretty(error.report))
+    write_atomically(attempt.outcome_file, _pretty(outcome))
+    return outcome
+
+
+def read_figures(folder: RunFolder, until: Attempt) -> Figures:
+    """Step, losses and length of the run up to an attempt; what a resume hides does not count."""
+    losses: list[tuple[int, float]] = []
+    step = total_steps = 0
+    for attempt in folder.attempts():
+        if attempt.number > until.number:
+            break
+        for event in RecordTail(attempt.events_file).poll_all():
+            at = event.get("step")
+            step = at if isinstance(at, int) else step
+            if event.get("kind") == "attempt_started":
+                losses = [point for point in losses if point[0] <= step]
+                total_steps = int(event.get("total_steps") or total_steps)
+            elif event.get("kind") == "evaluated" and isinstance(event.get("loss"), int | float):
+                losses.append((step, float(event["loss"])))
+        for record in last_records(attempt.metrics_file)[-1:]:
+            step = max(step, int(record.get("step") or 0))
+    best = min(losses, key=lambda point: point[1], default=None)
+    return Figures(
+        step=step,
+        total_steps=total_steps,
+        best_loss=best[1] if best else None,
+        best_step=best[0] if best else None,
+        last_loss=losses[-1][1] if losses else None,
+    )
+
+
+def _has_failed(ending: Ending, error: RootCause) -> bool:
+    if ending.wanted == "kill":
+        return False
+    if ending.killed or ending.terminated:
+        return error.is_certain
+    return not ending.wanted or error.is_certain or ending.returncode not in (0, None)
+
+
+def _stopped_reason(ending: Ending, step: int) -> str:
+    if ending.wanted == "kill":
+        reason = "killed"
+    elif step == 0:
+        reason = "stopped before its first step"
+    elif ending.killed:
+        reason = "killed, since it did not stop by itself in time; what came after its last checkpoint is lost"
+    elif ending.terminated:
+        reason = "ended by SIGTERM; what came after its last checkpoint is lost"
+    else:
+        reason = "stopped"
+    return f"{reason}; {ending.note}" if ending.note else reason
+
+
+def _pretty(value: Outcome | ErrorReport) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value))

@@ -1,0 +1,63 @@
+"""What the hardware process says of the host and its devices; a figure that cannot be had is None."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class DeviceProcess(msgspec.Struct, frozen=True):
+    """A process on a device. tag: its TINYTRAIN_RUN_TAG, "" when it has none or is somebody else's.
+
+    tag is None when the pid means nothing here, as in a container that is given the host's pids.
+    """
+
+    pid: int
+    memory_bytes: int | None
+    tag: str | None
+
+
+class DeviceReading(msgspec.Struct, frozen=True):
+    """One device. processes is None when the driver does not tell; problem is a sentence, or empty."""
+
+    index: int
+    name: str
+    utilisation_percent: float | None = None
+    memory_used_bytes: int | None = None
+    memory_total_bytes: int | None = None
+    temperature_c: float | None = None
+    power_w: float | None = None
+    power_limit_w: float | None = None
+    processes: tuple[DeviceProcess, ...] | None = None
+    problem: str = ""
+
+    def memory_of(self, tag_prefix: str) -> int | None:
+        """Bytes held by the run whose tags begin so, or None when that cannot be told."""
+        if self.processes is None:
+            return None
+        own = [process for process in self.processes if (process.tag or "").startswith(tag_prefix)]
+        if any(process.memory_bytes is None for process in own):
+            return None
+        if not own and any(process.tag is None for process in self.processes):
+            return None
+        return sum(process.memory_bytes or 0 for process in own)
+
+
+class HostReading(msgspec.Struct, frozen=True):
+    """The machine. load: mean number of runnable processes over 1, 5 and 15 minutes, or None."""
+
+    name: str
+    processor: str
+    cpu_percent: float
+    core_percents: tuple[float, ...]
+    memory_used_bytes: int
+    memory_total_bytes: int
+    load: tuple[float, float, float] | None
+
+
+class HardwareReading(msgspec.Struct, frozen=True):
+    """time: Unix seconds. driver: why there are no devices, as a sentence, or empty."""
+
+    time: float
+    host: HostReading
+    devices: tuple[DeviceReading, ...]
+    driver: str

@@ -1,0 +1,193 @@
+"""The command `tinytrain-tui`: the dashboard without arguments, and everything it does as verbs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tui.cli_output import FAILED, INTERRUPTED, WRONG, WrongRequest, give_up_pipe, say, speak_plainly, warn
+
+PROGRAM = "tinytrain-tui"
+
+_RUN_HELP = "an id, a unique beginning of one, a name, or `last`"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line instead of the whole usage."""
+        raise WrongRequest(f"{self.prog}: {message} (see {self.prog} --help)")
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib import metadata
+
+        try:
+            version = metadata.version(PROGRAM)
+        except metadata.PackageNotFoundError:
+            version = "(a source tree that is not installed)"
+        say(f"{PROGRAM} {version}")
+        parser.exit()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; returns the exit status.
+
+    0 done; 1 the run failed; 2 the request was wrong, nothing was started; 130 interrupted.
+    """
+    speak_plainly()
+    try:
+        options = make_parser().parse_args(arguments)
+        verb: Callable[[argparse.Namespace], int] = options.do
+        status = verb(options)
+        sys.stdout.flush()
+        return status
+    except WrongRequest as error:
+        warn(str(error))
+        return WRONG
+    except BrokenPipeError:
+        give_up_pipe()  # `| head` has seen enough; a run that was followed goes on
+        return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:
+        warn(f"{PROGRAM}: {error}")
+        return FAILED
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """All verbs and their options."""
+    parser = _Parser(
+        prog=PROGRAM,
+        description="A terminal dashboard for training small language models. Without a verb, it opens.",
+        epilog="exit status: 0 done; 1 the run failed; 2 the request was wrong; 130 interrupted",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    parser.add_argument("--runs-dir", type=Path, default=None, metavar="FOLDER", help="where the runs are")
+    parser.set_defaults(do=_dashboard)
+    verbs = parser.add_subparsers(metavar="VERB", title="verbs", parser_class=_Parser)
+
+    def verb(name: str, module: str, help: str, example: str, json: str = "print JSON") -> argparse.ArgumentParser:
+        made = verbs.add_parser(
+            name,
+            help=help,
+            description=help[0].upper() + help[1:] + ".",
+            epilog=f"example: {PROGRAM} {example}",
+            allow_abbrev=False,
+        )
+        made.add_argument(
+            "--runs-dir", type=Path, default=argparse.SUPPRESS, metavar="FOLDER", help=argparse.SUPPRESS
+        )
+        made.add_argument("--json", action="store_true", help=json)
+        made.set_defaults(do=_from_module(module, name))
+        return made
+
+    train = verb(
+        "train", "cli_train", "start a run and follow it to its end",
+        "train quickstart --set train.max_steps=300 --set optim.lr=1e-3", "print one JSON object a line",
+    )  # fmt: skip
+    train.add_argument("preset", metavar="PRESET|FILE.toml", help="a preset's name, or a file like one")
+    train.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="change a field, such as optim.lr=1e-3; may be given again",
+    )
+    train.add_argument("--name", default="", help="what to call the run; made up without it")
+    train.add_argument(
+        "--offline-corpus",
+        action="store_true",
+        help="train on the corpus shipped with the program, not on the preset's hub dataset",
+    )
+    train.add_argument("--detach", action="store_true", help="return once the run is started; it goes on")
+
+    runs = verb("runs", "cli_runs", "list the runs, newest first", "runs running")
+    runs.add_argument(
+        "filter",
+        nargs="?",
+        default="",
+        metavar="FILTER",
+        help="words that name, id, preset, dataset, tags or state must hold",
+    )
+
+    show = verb("show", "cli_runs", "show one run: its state, figures and settings", "show last")
+    show.add_argument("run", metavar="RUN", help=_RUN_HELP)
+
+    metrics = verb(
+        "metrics",
+        "cli_metrics",
+        "print what a run recorded",
+        "metrics last --names loss,val_loss --csv",
+        "print one JSON object a line",
+    )
+    metrics.add_argument("run", metavar="RUN", help=_RUN_HELP)
+    metrics.add_argument("--names", default="", metavar="A,B", help="only these metrics; all without it")
+    metrics.add_argument("--csv", action="store_true", help="print comma-separated values")
+
+    probe = verb(
+        "probe", "cli_probe", "let a run's model fill in a [MASK]", 'probe last "the people of the united [MASK]"'
+    )
+    probe.add_argument("run", metavar="RUN", help=_RUN_HELP)
+    probe.add_argument("text", metavar="TEXT", help="a sentence with at least one [MASK]")
+    probe.add_argument(
+        "--checkpoint", default="last", metavar="best|last|STEP", help="whose weights (default: last)"
+    )
+    probe.add_argument("--top", type=int, default=5, metavar="N", help="words shown for each [MASK] (default: 5)")
+
+    stop = verb("stop", "cli_control", "let a run save and end, and wait until it has", "stop last")
+    kill = verb("kill", "cli_control", "end a run at once, without saving", "kill warm-otter")
+    resume = verb(
+        "resume",
+        "cli_train",
+        "go on with a run from a checkpoint, and follow it",
+        "resume last --detach",
+        "print one JSON object a line",
+    )
+    for one in (stop, kill, resume):
+        one.add_argument("run", metavar="RUN", help=_RUN_HELP)
+    resume.add_argument(
+        "--checkpoint", default="last", metavar="best|last|STEP", help="where to go on (default: last)"
+    )
+    resume.add_argument("--detach", action="store_true", help="return once the run is started; it goes on")
+
+    presets = verb("presets", "cli_presets", "list the presets, or show one", "presets show quickstart")
+    presets.add_argument("action", nargs="?", choices=("show",), metavar="show", help="show one preset")
+    presets.add_argument("name", nargs="?", metavar="NAME", help="which one")
+
+    verb("doctor", "doctor", "say what this machine has: Python, torch, GPUs, disk, terminal, hub", "doctor")
+    return parser
+
+
+def _from_module(module: str, name: str) -> Callable[[argparse.Namespace], int]:
+    """The verb's function, imported when it is called: a verb starts without what the others need."""
+
+    def do(options: argparse.Namespace) -> int:
+        if name == "doctor":
+            from runs.folder import runs_dir
+            from tui.doctor import main as doctor
+
+            return doctor(options.json, runs_dir(options.runs_dir))
+        function: Callable[[argparse.Namespace], int] = getattr(importlib.import_module(f"tui.{module}"), name)
+        return function(options)
+
+    return do
+
+
+def _dashboard(options: argparse.Namespace) -> int:
+    """Open the dashboard; without a terminal train the quickstart preset instead, and say so."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        warn(f"there is no terminal here, so this does what `{PROGRAM} train quickstart` does")
+        runs = ["--runs-dir", str(options.runs_dir)] if options.runs_dir else []
+        return main([*runs, "train", "quickstart"])
+    from runs.folder import runs_dir
+    from tui.app import TinyTrainApp
+
+    app = TinyTrainApp(runs=runs_dir(options.runs_dir))
+    app.run()
+    return app.return_code or 0

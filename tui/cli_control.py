@@ -1,0 +1,58 @@
+"""`stop` and `kill`: end a run, and wait until it has ended."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from runs import launch
+from runs.folder import RunFolder
+from runs.status import RunStatus, read_status
+from tui.cli_output import DONE, FAILED, WrongRequest, say, say_json, warn
+from tui.cli_reference import the_run
+
+_POLL_S = 0.1
+
+
+def stop(options: argparse.Namespace) -> int:
+    """Ask the run to save and end."""
+    folder = the_run(options)
+    try:
+        launch.stop(folder)
+    except ValueError as error:
+        raise WrongRequest(str(error)) from None
+    if not options.json:
+        say(f"{folder.about().name} was asked to save and end")
+    return _wait(folder, options.json)
+
+
+def kill(options: argparse.Namespace) -> int:
+    """End the run at once."""
+    folder = the_run(options)
+    try:
+        launch.kill(folder)
+    except ValueError as error:
+        raise WrongRequest(str(error)) from None
+    except launch.RunBusy as error:
+        warn(str(error))
+        return FAILED
+    return _wait(folder, options.json)
+
+
+def _wait(folder: RunFolder, as_json: bool) -> int:
+    """Wait for the end; the stop ladder bounds it. Ctrl-C ends only the waiting."""
+    told = ""
+    while (status := read_status(folder)).is_live:
+        if not as_json and status.state == "stopping" and status.reason and status.reason != told:
+            told = status.reason
+            say(f"{told}; the next step comes in {max(0.0, status.deadline - time.time()):.0f} s")
+        time.sleep(_POLL_S)
+    _say_end(folder, status, as_json)
+    return FAILED if status.state == "failed" else DONE
+
+
+def _say_end(folder: RunFolder, status: RunStatus, as_json: bool) -> None:
+    if as_json:
+        say_json({"id": folder.id, "status": status})
+    else:
+        say(f"{folder.about().name} {status.state}: {status.reason}")

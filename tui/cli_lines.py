@@ -1,0 +1,103 @@
+"""What a followed run says, line by line: for people the news, for programs every record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from runs.events import (
+    AttemptStarted,
+    Baselines,
+    CheckpointFellBack,
+    CheckpointSaved,
+    ControlAnswered,
+    Evaluated,
+    Notice,
+    Probed,
+    ProbeResult,
+    Progress,
+    decode_event,
+)
+from tui.cli_output import say, say_json
+
+_PROGRESS_EVERY_S = 10.0
+
+
+class Lines:
+    """Remembers what a line needs besides its own record."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._total_steps = 0
+        self._train_loss: float | None = None
+        self._rate: float | None = None
+        self._phase = ""
+        self._phase_said = 0.0
+        self._probed: Probed | None = None
+
+    def show(self, record: Mapping[str, Any]) -> None:
+        """Print a record of metrics or events, if it is news."""
+        if self._as_json:
+            say_json({"kind": "metrics", **record})
+        elif "kind" in record:
+            self._show_event(record)
+        else:
+            self._train_loss = record.get("loss", self._train_loss)
+            self._rate = record.get("tokens_per_second", self._rate)
+
+    def say_probes(self) -> None:
+        """The newest completions, a line for each sentence."""
+        say_probes(self._probed.probes if self._probed else ())
+
+    def _show_event(self, record: Mapping[str, Any]) -> None:
+        event = decode_event(record)
+        match event:
+            case AttemptStarted():
+                self._total_steps = event.total_steps
+                processes = f", {event.num_processes} processes" if event.num_processes > 1 else ""
+                start = f"from step {event.step:,} of" if event.resumed_from else "for"
+                say(
+                    f"training on {event.dataset} {start} {event.total_steps:,} steps: {event.num_parameters:,} "
+                    f"parameters, {event.device} {event.precision}{processes}"
+                )
+            case Progress():
+                self._show_progress(event)
+            case Baselines():
+                say(f"to beat: {event.uniform_loss:.4f} by guessing, {event.unigram_loss:.4f} by word frequency")
+            case Evaluated():
+                self._show_evaluation(event)
+            case CheckpointSaved():
+                say(f"saved {event.name}{' (best)' if event.is_best else ''} in {event.elapsed_s:.1f} s")
+            case CheckpointFellBack():
+                say(f"! {event.wanted} cannot be used ({event.reason}); it goes on from {event.used}")
+            case ControlAnswered() | Notice():
+                say(event.message if getattr(event, "level", "info") == "info" else f"! {event.message}")
+            case Probed():
+                self._probed = event
+
+    def _show_progress(self, event: Progress) -> None:
+        now = time.monotonic()
+        is_done = event.total > 0 and event.done >= event.total
+        if event.phase == self._phase and not is_done and now - self._phase_said < _PROGRESS_EVERY_S:
+            return
+        self._phase, self._phase_said = event.phase, now
+        of = f" of {event.total:,}" if event.total else ""
+        say(f"{event.phase}: {event.done:,}{of} {event.unit}")
+
+    def _show_evaluation(self, event: Evaluated) -> None:
+        train = "" if self._train_loss is None else f"  train {self._train_loss:.4f}"
+        rate = "" if self._rate is None else f"  {self._rate:,.0f} tokens/s"
+        best = "  best so far" if event.is_best else ""
+        say(
+            f"step {event.step:,} of {self._total_steps:,}  validation {event.loss:.4f}{train}  "
+            f"accuracy {100 * event.accuracy:.1f} %{rate}{best}"
+        )
+
+
+def say_probes(probes: tuple[ProbeResult, ...]) -> None:
+    """A line for each [MASK] with its most probable words."""
+    for probe in probes:
+        for candidates in probe.masks:
+            words = "  ".join(f"{candidate.token} {candidate.probability:.2f}" for candidate in candidates)
+            say(f"  {probe.text}  →  {words}")

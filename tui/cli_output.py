@@ -1,0 +1,77 @@
+"""How the command line speaks: safe lines for people, JSON for programs, one sentence for a wrong request."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from tui.safe_text import safe_text
+
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+
+
+class WrongRequest(Exception):
+    """The request cannot be done as it was put; the text is the one line a person gets, and exit status 2."""
+
+
+def say(line: str = "") -> None:
+    """A line for a person, at once, also into a pipe."""
+    print(safe_text(line), flush=True)
+
+
+def warn(line: str) -> None:
+    """A line on stderr."""
+    print(safe_text(line), file=sys.stderr, flush=True)
+
+
+def say_json(value: Any) -> None:
+    """One JSON document on one line; a loss that is not finite becomes null."""
+    print(msgspec.json.encode(value, enc_hook=str).decode(), flush=True)
+
+
+def say_table(rows: Iterable[Sequence[str]]) -> None:
+    """Columns aligned to their widest cell; what looks like a number stands to the right."""
+    cells = [[safe_text(cell, 60) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        padded = [
+            cell.rjust(width) if cell[:1].isdigit() and cell.replace(",", "").isdecimal() else cell.ljust(width)
+            for cell, width in zip(row, widths, strict=True)
+        ]
+        say("  ".join(padded).rstrip())
+
+
+def speak_plainly() -> None:
+    """Make every character printable, whatever encoding the terminal claims to have."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def give_up_pipe() -> None:
+    """After a broken pipe: keep the interpreter from complaining again when it flushes at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def duration(seconds: float) -> str:
+    """`45s`, `3m 05s`, `2h 07m`, `3d 04h`."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86_400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86_400}d {whole % 86_400 // 3600:02d}h"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A figure, or `-` where there is none."""
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,88 @@
+"""`probe`: ask a checkpoint for the words behind a [MASK], by way of the engine's playground process."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from typing import Any
+
+import msgspec
+
+from presets.schema import MASK_TOKEN
+from runs.events import ProbeResult
+from runs.launch import child_environment
+from tui.cli_output import DONE, FAILED, WrongRequest, say, say_json, warn
+from tui.cli_reference import checkpoint_name, the_run
+
+_TIMEOUT_S = 300.0
+
+
+class _Answer(msgspec.Struct):
+    probes: tuple[ProbeResult, ...] = ()
+    checkpoint: str = ""
+    error: str = ""
+    note: str = ""
+
+
+def probe(options: argparse.Namespace) -> int:
+    """Print the most probable words for each [MASK] of the text."""
+    folder = the_run(options)
+    if MASK_TOKEN not in options.text:
+        raise WrongRequest(f"the text has no {MASK_TOKEN}: {options.text!r}")
+    if options.top < 1:
+        raise WrongRequest(f"--top {options.top}: at least 1 word")
+    request = {
+        "run": str(folder.path),
+        "checkpoint": checkpoint_name(options.checkpoint),
+        "text": options.text,
+        "top_k": options.top,
+    }
+    reply = _ask(request)
+    if reply is None:
+        return FAILED
+    answer = msgspec.json.decode(reply, type=_Answer)
+    if answer.error:
+        raise WrongRequest(answer.error)
+    if options.json:
+        say_json(msgspec.json.decode(reply))
+        return DONE
+    for result in answer.probes:
+        _say(result, answer.checkpoint)
+    if answer.note:
+        warn(answer.note)
+    return DONE
+
+
+def _say(result: ProbeResult, checkpoint: str) -> None:
+    say(f"{result.text}  ({checkpoint})")
+    for place, candidates in enumerate(result.masks, 1):
+        if len(result.masks) > 1:
+            say(f"{MASK_TOKEN} {place}")
+        for candidate in candidates:
+            say(f"  {100 * candidate.probability:5.1f} %  {candidate.token}")
+    if result.num_unknown:
+        say(f"  {result.num_unknown} of its words are not in the vocabulary")
+
+
+def _ask(request: dict[str, Any]) -> bytes | None:
+    """The playground's reply line; None, and its last words on stderr, when it died."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "engine.playground"],
+            input=msgspec.json.encode(request) + b"\n",
+            capture_output=True,
+            env=child_environment(),
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        warn(f"the model did not answer within {_TIMEOUT_S:.0f} s")
+        return None
+    for line in reversed(done.stdout.splitlines()):
+        if line.startswith(b"{"):
+            return line
+    for words in done.stderr.decode("utf-8", "replace").splitlines()[-20:]:
+        warn(words)
+    warn(f"the model's process ended with {done.returncode} and gave no answer")
+    return None

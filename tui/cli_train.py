@@ -1,0 +1,170 @@
+"""`train` and `resume`: start a detached run, follow what it writes, and hand on Ctrl-C as a stop."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+
+from presets import catalog, config, corpora
+from runs import launch
+from runs.folder import RunFolder, create_run, runs_dir
+from runs.reader import read_error
+from runs.records import RecordTail
+from runs.status import RunStatus, read_status
+from tui.cli_lines import Lines
+from tui.cli_output import DONE, FAILED, INTERRUPTED, WrongRequest, say, say_json, warn
+from tui.cli_reference import checkpoint_name, the_run
+
+_POLL_S = 0.1
+
+
+def train(options: argparse.Namespace) -> int:
+    """Make a run from a preset, start it, and follow it."""
+    preset = read(options.preset)
+    wanted = preset.config
+    try:
+        wanted = config.with_overrides(wanted, tuple(options.set))
+        if options.offline_corpus and wanted.data.source == "hub":
+            wanted = corpora.with_embedded_corpus(wanted)
+        config.require_valid(wanted)
+    except config.ConfigError as error:
+        raise WrongRequest("; ".join(str(problem) for problem in error.problems)) from None
+    if wanted.data.source == "hub":
+        from runs.hub import hub_status
+
+        hub = hub_status(wanted)
+        if hub.is_in_the_way:
+            advice = "give --offline-corpus to train on the corpus shipped with the program instead"
+            raise WrongRequest(f"{hub.sentence}; {advice}")
+    with _Interrupts() as interrupts:
+        try:
+            folder = create_run(runs_dir(options.runs_dir), wanted, name=options.name, preset=preset.name)
+        except OSError as error:
+            raise WrongRequest(f"the run's folder cannot be made: {error}") from None
+        return _start(folder, "", options, interrupts)
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Start the next attempt of a run, and follow it."""
+    folder = the_run(options)
+    name = checkpoint_name(options.checkpoint)
+    if not any(folder.checkpoints_dir.glob("step-*" if name in ("last", "best") else name)):
+        raise WrongRequest(f"{folder.about().name} has no checkpoint {name} to go on from")
+    with _Interrupts() as interrupts:
+        return _start(folder, name, options, interrupts)
+
+
+def read(reference: str) -> catalog.Preset:
+    """The preset of that name, or the one in that file. Raises WrongRequest."""
+    path = Path(reference)
+    try:
+        if path.suffix == ".toml" or os.sep in reference:
+            return catalog.read_preset(path.read_text(encoding="utf-8"), path.stem)
+        return catalog.find_preset(reference)
+    except KeyError as error:
+        raise WrongRequest(str(error.args[0])) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongRequest(f"{reference} cannot be read: {error}") from None
+    except config.ConfigError as error:
+        raise WrongRequest(f"{reference}: " + "; ".join(str(problem) for problem in error.problems)) from None
+
+
+class _Interrupts:
+    """Counts Ctrl-C and SIGTERM instead of dying of them; for the time in which a run must not be left alone."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._before: dict[signal.Signals, signal._HANDLER] = {}
+
+    def __enter__(self) -> _Interrupts:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.count += 1
+
+
+def _start(folder: RunFolder, resume: str, options: argparse.Namespace, interrupts: _Interrupts) -> int:
+    if interrupts.count:
+        return INTERRUPTED
+    try:
+        launch.start(folder, resume)
+    except launch.RunBusy as error:
+        raise WrongRequest(str(error)) from None
+    except launch.LaunchFailed as error:
+        warn(f"the run could not be started: {error}")
+        return FAILED
+    name = folder.about().name
+    if options.json:
+        say_json({"kind": "launched", "id": folder.id, "name": name, "path": str(folder.path)})
+    else:
+        say(f"{name}  {folder.path}")
+    if options.detach:
+        return DONE
+    return _follow(folder, options.json, interrupts)
+
+
+def _follow(folder: RunFolder, as_json: bool, interrupts: _Interrupts) -> int:
+    """Print what the newest attempt writes until it is over; the first Ctrl-C stops it, the second kills."""
+    attempt = folder.attempts()[-1]
+    lines = Lines(as_json)
+    tails = (RecordTail(attempt.events_file), RecordTail(attempt.metrics_file))
+    num_heeded = 0
+    while True:
+        # the status comes first: what was written before the end is then still printed
+        status = read_status(folder)
+        for tail in tails:
+            for record in tail.poll_all():
+                lines.show(record)
+        if not status.is_live:
+            break
+        if interrupts.count > num_heeded:
+            num_heeded += 1
+            _interrupt(folder, kill=num_heeded > 1)
+            continue
+        time.sleep(_POLL_S)
+    _say_end(folder, status, lines, as_json)
+    if num_heeded:
+        return INTERRUPTED
+    return DONE if status.state in ("finished", "stopped", "paused") else FAILED
+
+
+def _interrupt(folder: RunFolder, *, kill: bool) -> None:
+    try:
+        if kill:
+            warn("killing the run")
+            launch.kill(folder)
+        else:
+            warn("stopping: the run saves a checkpoint and ends; Ctrl-C again kills it")
+            launch.stop(folder)
+    except ValueError:  # it ended by itself in the meantime
+        return
+    except launch.RunBusy as error:
+        warn(str(error))
+
+
+def _say_end(folder: RunFolder, status: RunStatus, lines: Lines, as_json: bool) -> None:
+    error = read_error(folder.attempt(status.attempt)) if status.state == "failed" else None
+    if as_json:
+        say_json({"kind": "ended", "id": folder.id, "status": status, "error": error})
+        return
+    lines.say_probes()
+    outcome = status.outcome
+    best = f"; best validation loss {outcome.best_loss:.4f}" if outcome and outcome.best_loss is not None else ""
+    at = f" at step {outcome.step:,}" if outcome else ""
+    if status.state != "failed":
+        say(f"{status.state}{at}{best} ({status.reason})")
+        return
+    warn(f"failed{at}: {status.reason}")
+    if error is not None and error.hint:
+        warn(f"hint: {error.hint}")
+    warn(f"the whole log: {folder.attempt(status.attempt).console_file}")
