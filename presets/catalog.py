@@ -46,9 +46,7 @@ def user_presets_dir() -> Path:
 def shipped_presets() -> tuple[Preset, ...]:
     """The presets of the package, in the order in which they are shown."""
     files = (entry for entry in resources.files("presets").iterdir() if entry.name.endswith(".toml"))
-    found = [
-        read_preset(entry.read_text(encoding="utf-8"), entry.name.removesuffix(".toml")) for entry in files
-    ]
+    found = [read_preset(entry.read_text(encoding="utf-8"), entry.name.removesuffix(".toml")) for entry in files]
     return tuple(sorted(found, key=lambda preset: (preset.order, preset.name)))
 
 
@@ -94,6 +92,9 @@ def read_preset(text: str, name: str) -> Preset:
     published: dict[str, Value] = about.get("published", {})
     if not isinstance(published, dict):
         raise configs.ConfigError((Problem(("preset.published",), "this is a table, not a value"),))
+    order = about.get("order", 100)
+    if isinstance(order, bool) or not isinstance(order, int):
+        raise configs.ConfigError((Problem(("preset.order",), f"{order!r} is not a whole number"),))
     unknown = [path for path in published if path not in FIELD_BY_PATH]
     if unknown:
         raise configs.ConfigError((Problem(tuple(unknown), "published value of a field that is not there"),))
@@ -104,7 +105,7 @@ def read_preset(text: str, name: str) -> Preset:
         config=configs.decode(tree),
         source=str(about.get("source", "")),
         published=published,
-        order=int(about.get("order", 100)),
+        order=order,
     )
 
 
@@ -115,9 +116,7 @@ def save_preset(name: str, config: RunConfig, summary: str = "", replace: bool =
     there and `replace` is false, OSError when it cannot be written.
     """
     if not _NAME.fullmatch(name):
-        raise ValueError(
-            "a preset's name has small letters, digits, '.', '_' and '-', and at most 64 of them"
-        )
+        raise ValueError("a preset's name has small letters, digits, '.', '_' and '-', and at most 64 of them")
     if any(preset.name == name for preset in shipped_presets()):
         raise ValueError(f"{name} is a shipped preset; choose another name")
     folder = user_presets_dir()

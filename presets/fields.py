@@ -58,11 +58,11 @@ class FieldSpec(msgspec.Struct, frozen=True):
     advanced: bool
 
     def bounds(self) -> str:
-        """The allowed values in a few characters: `1 … 8192`, `> 0`, `auto | cpu | cuda`, or nothing."""
+        """The allowed values in a few characters: `1 … 8,192`, `> 0`, `auto | cpu | cuda`, or nothing."""
         if self.kind == "choice":
             return " | ".join(self.choices)
-        low = None if self.minimum is None else f"{self.minimum:g}"
-        high = None if self.maximum is None else f"{self.maximum:g}"
+        low = None if self.minimum is None else _bound(self.minimum)
+        high = None if self.maximum is None else _bound(self.maximum)
         if low is not None and high is not None:
             return f"{'> ' if self.exclusive_minimum else ''}{low} … {high}"
         if low is not None:
@@ -128,9 +128,15 @@ def format_value(value: Value) -> str:
     if isinstance(value, tuple):
         return "\n".join(value)
     if isinstance(value, float):
-        short = f"{value:g}"
+        short = f"{value:g}".replace("e-0", "e-")  # 5e-5, as people write it
         return short if float(short) == value else repr(value)
     return str(value)
+
+
+def _bound(limit: float) -> str:
+    if limit >= 1e6 and f"{limit:.0e}" == f"{limit:.15e}".replace(".000000000000000", ""):
+        return f"{limit:.0e}".replace("e+0", "e")  # 1,000,000,000 is hard to read
+    return f"{limit:,.0f}" if float(limit).is_integer() else f"{limit:g}"
 
 
 def _parse_int(text: str) -> int:

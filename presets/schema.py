@@ -32,9 +32,7 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str, field("configuration", "The dataset's configuration on the hub, when it has several.")
     ] = ""
     split: Annotated[str, field("split", "Which split of a hub dataset is read.")] = "train"
-    text_column: Annotated[str, field("text column", "The column of a hub dataset that holds the text.")] = (
-        "text"
-    )
+    text_column: Annotated[str, field("text column", "The column of a hub dataset that holds the text.")] = "text"
     revision: Annotated[
         str,
         field("revision", "Commit or tag of a hub dataset; pin one to make a run repeatable.", advanced=True),
@@ -101,9 +99,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         int, field("hidden size", "Width of every token's vector.", unit="units", ge=1, le=8192)
     ] = 128
     num_layers: Annotated[int, field("layers", "Transformer blocks, one after the other.", ge=1, le=128)] = 2
-    num_heads: Annotated[
-        int, field("heads", "Attention heads; must divide the hidden size.", ge=1, le=128)
-    ] = 2
+    num_heads: Annotated[int, field("heads", "Attention heads; must divide the hidden size.", ge=1, le=128)] = 2
     intermediate_size: Annotated[
         int,
         field(
@@ -152,9 +148,7 @@ class ObjectiveConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 0.15  # fmt: skip
     mask_token_share: Annotated[
         float,
-        field(
-            "of these, [MASK]", "Share of chosen tokens replaced by [MASK].", ge=0.0, le=1.0, advanced=True
-        ),
+        field("of these, [MASK]", "Share of chosen tokens replaced by [MASK].", ge=0.0, le=1.0, advanced=True),
     ] = 0.8
     random_token_share: Annotated[
         float,
@@ -187,9 +181,7 @@ class OptimConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 0.1
     decay_ratio: Annotated[
         float,
-        field(
-            "wsd decay", "Share of all steps at the end in which wsd decays.", ge=0.0, le=1.0, advanced=True
-        ),
+        field("wsd decay", "Share of all steps at the end in which wsd decays.", ge=0.0, le=1.0, advanced=True),
     ] = 0.2
     final_lr_ratio: Annotated[
         float,
@@ -202,9 +194,7 @@ class OptimConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         float, field("weight decay", "Decoupled decay; biases and norms have none.", ge=0.0, le=1.0)
     ] = 0.01
     beta1: Annotated[float, field("beta 1", "AdamW's mean decay.", ge=0.0, le=0.9999, advanced=True)] = 0.9
-    beta2: Annotated[float, field("beta 2", "AdamW's variance decay.", ge=0.0, le=0.99999, advanced=True)] = (
-        0.98
-    )
+    beta2: Annotated[float, field("beta 2", "AdamW's variance decay.", ge=0.0, le=0.99999, advanced=True)] = 0.98
     eps: Annotated[float, field("epsilon", "AdamW's divisor floor.", gt=0.0, le=1.0, advanced=True)] = 1e-8
     clip_norm: Annotated[
         float, field("gradient clip", "Largest norm of the gradient.", ge=0.0, le=1e6, zero="off")

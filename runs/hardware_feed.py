@@ -39,6 +39,7 @@ class HardwareFeed:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
+        self._stuck: subprocess.Popen[bytes] | None = None  # killed, but held in the kernel by the driver
         self._reading: HardwareReading | None = None
         self._partial = b""
         self._heard_at = 0.0
@@ -53,7 +54,9 @@ class HardwareFeed:
     def poll(self) -> HardwareState:
         """What is known now; starts the helper when there is none."""
         now = self._clock()
-        if self._process is None and now - self._started_at >= _RESTART_AFTER_S:
+        if self._stuck is not None and self._stuck.poll() is not None:
+            self._stuck = None
+        if self._process is None and self._stuck is None and now - self._started_at >= _RESTART_AFTER_S:
             self._start(now)
         if self._process is not None:
             self._take_lines(now)
@@ -73,6 +76,7 @@ class HardwareFeed:
         try:
             process.wait(_CLOSE_WAIT_S)
         except subprocess.TimeoutExpired:
+            self._stuck = process
             self._problem = "the hardware helper hangs in the driver and could not be ended"
         self._forget_process()
         self._started_at = -math.inf  # it was ended on purpose, so it may start again at once

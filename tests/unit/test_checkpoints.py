@@ -104,7 +104,7 @@ def test_a_full_disk_leaves_the_older_checkpoint_and_nothing_half_made(
 
 
 def test_kill_minus_nine_while_saving_never_loses_the_newest_whole_checkpoint(tmp_path: Path) -> None:
-    """Fifty children save without pause and are killed at a random moment; each must leave what it had finished."""
+    """Fifty children save without pause and are killed at random; each must leave what it had finished."""
     generator = random.Random(1)
     for trial in range(50):
         folder = tmp_path / str(trial)

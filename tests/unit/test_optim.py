@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -86,7 +88,7 @@ def test_linear_and_cosine_fall_to_the_final_rate() -> None:
     for schedule in ("linear", "cosine"):
         values = rates(schedule, final_lr_ratio=0.1)
         assert values[10] == pytest.approx(1.0)
-        assert all(a > b for a, b in zip(values[10:], values[11:], strict=False))
+        assert all(a > b for a, b in pairwise(values[10:]))
         assert 0.1 < values[-1] < 0.13
     assert rates("linear")[55] == pytest.approx(0.5)
     assert rates("cosine")[55] == pytest.approx(0.5)

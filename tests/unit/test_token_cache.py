@@ -12,7 +12,10 @@ from engine.data.sources import Corpus, DataError, clean, open_corpus, split_doc
 from engine.data.token_cache import TokenCache, open_or_build
 from engine.data.tokenizers import MASK, UNK, encode_probe, encode_rows
 from presets.corpora import token_cache_key
+from presets.estimate import TokenCounts
 from presets.schema import DataConfig
+from runs.folder import token_caches_dir
+from runs.token_caches import count_sequences
 
 DATA = DataConfig(tokenizer="word", vocab_size=500, max_samples=20, validation_fraction=0.2)
 
@@ -134,3 +137,15 @@ def test_a_vocabulary_larger_than_the_corpus_is_as_large_as_the_corpus_allows(tm
     large = DataConfig(tokenizer="word", vocab_size=60_000, max_samples=5, validation_fraction=0.3)
     cache: TokenCache = open_or_build(large, tmp_path, quiet)
     assert 1000 < cache.manifest.vocab_size < 60_000
+
+
+@pytest.mark.parametrize("policy", ["split", "truncate"])
+def test_the_plan_counts_exactly_the_sequences_that_are_trained_on(policy: str) -> None:
+    data = DataConfig(**{**_fields(DATA), "long_documents": policy, "sequence_length": 32})
+    assert count_sequences(data) is None, "nothing is cached yet"
+    cache = open_or_build(data, token_caches_dir(), quiet)
+    _, lengths = cache.train.sequences(data)
+    assert count_sequences(data) == TokenCounts(len(lengths), int(lengths.sum()) + 2 * len(lengths))
+    manifest = token_caches_dir() / cache.manifest.key / "manifest.json"
+    manifest.write_bytes(b"\xb1 not JSON")
+    assert count_sequences(data) is None

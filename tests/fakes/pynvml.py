@@ -1,0 +1,92 @@
+"""A stand-in for NVIDIA's library that plays the devices named by FAKE_NVML; put its folder on PYTHONPATH."""
+
+import os
+import time
+from types import SimpleNamespace
+
+MODE = os.environ.get("FAKE_NVML", "1")
+NVML_TEMPERATURE_GPU = 0
+_calls = {"count": 0, "processes": 0}
+
+
+class NVMLError(Exception):
+    pass
+
+
+class NVMLError_LibraryNotFound(NVMLError):
+    pass
+
+
+class NVMLError_DriverNotLoaded(NVMLError):
+    pass
+
+
+class NVMLError_NotSupported(NVMLError):
+    pass
+
+
+class NVMLError_GpuIsLost(NVMLError):
+    pass
+
+
+class NVMLError_FunctionNotFound(NVMLError):
+    pass
+
+
+def nvmlInit():
+    if MODE == "none":
+        raise NVMLError_LibraryNotFound("NVML Shared Library Not Found")
+
+
+def nvmlDeviceGetCount():
+    _calls["count"] += 1
+    return 8 if MODE in ("8", "lost") else 1
+
+
+def nvmlDeviceGetHandleByIndex(index):
+    if MODE == "lost" and index == 3 and _calls["count"] > 1:
+        raise NVMLError_GpuIsLost("GPU is lost")
+    return index
+
+
+def nvmlDeviceGetName(handle):
+    return b"NVIDIA H200" if MODE == "8" else "NVIDIA \x1b[31mH200"
+
+
+def nvmlDeviceGetUtilizationRates(handle):
+    if MODE == "na":
+        raise NVMLError_NotSupported("Not Supported")
+    if MODE == "hang" and _calls["count"] > 1:
+        time.sleep(3600)
+    return SimpleNamespace(gpu=70 + handle, memory=40)
+
+
+def nvmlDeviceGetMemoryInfo(handle):
+    return SimpleNamespace(used=38_200_000_000, total=141_000_000_000)
+
+
+def nvmlDeviceGetPowerUsage(handle):
+    if MODE == "na":
+        raise NVMLError_NotSupported("Not Supported")
+    return 412_000
+
+
+def nvmlDeviceGetEnforcedPowerLimit(handle):
+    return 700_000
+
+
+def nvmlDeviceGetTemperature(handle, kind):
+    if MODE == "na":
+        raise NVMLError_NotSupported("Not Supported")
+    return 54
+
+
+def nvmlDeviceGetComputeRunningProcesses_v3(handle):
+    raise NVMLError_FunctionNotFound("Function Not Found")
+
+
+def nvmlDeviceGetComputeRunningProcesses_v2(handle):
+    if MODE == "na":
+        raise NVMLError_NotSupported("Not Supported")
+    pids = [int(pid) for pid in os.environ.get("FAKE_NVML_PIDS", "").split()]
+    return [SimpleNamespace(pid=pid, usedGpuMemory=1_000_000_000) for pid in pids]

@@ -1,0 +1,152 @@
+"""Estimates: parameters exactly, everything else near what is known, nothing invented."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from presets import reference
+from presets.catalog import find_preset, shipped_presets
+from presets.config import with_values
+from presets.estimate import Machine, TokenCounts, count_parameters, estimate, tokens_per_word
+from presets.schema import RunConfig
+
+MACHINE = Machine(num_cores=2, memory_bytes=16_000_000_000, num_gpus=0)
+TINY = {"data.vocab_size": 100, "data.sequence_length": 16, "model.hidden_size": 8, "model.intermediate_size": 12}
+
+
+def test_parameters_are_counted_by_the_shapes_of_the_model() -> None:
+    counted = count_parameters(with_values(RunConfig(), {**TINY, "model.num_layers": 1}))
+    assert counted.embedding == 100 * 8 + 16 * 8
+    block = 2 * 8 + (3 * 8 * 8 + 3 * 8) + (8 * 8 + 8) + 2 * 8 + (8 * 12 + 12) + (12 * 8 + 8)
+    assert counted.encoder == block + 2 * 8
+    assert counted.head == 100
+    assert counted.total == counted.embedding + counted.encoder + counted.head
+
+
+def test_rotary_positions_have_no_parameters_and_layers_add_up() -> None:
+    learned = count_parameters(with_values(RunConfig(), TINY))
+    rotary = count_parameters(with_values(RunConfig(), {**TINY, "model.positions": "rotary"}))
+    assert learned.embedding - rotary.embedding == 16 * 8
+    one = count_parameters(with_values(RunConfig(), {**TINY, "model.num_layers": 1}))
+    three = count_parameters(with_values(RunConfig(), {**TINY, "model.num_layers": 3}))
+    assert (three.encoder - 2 * 8) == 3 * (one.encoder - 2 * 8)
+
+
+def test_the_quickstart_is_as_large_as_its_model() -> None:
+    assert count_parameters(find_preset("quickstart").config).total == 797_600
+
+
+def test_steps_follow_from_epochs_rows_and_the_global_batch() -> None:
+    values = {
+        "train.epochs": 2, "train.batch_size": 8, "train.accumulation_steps": 3,
+        "launch.num_processes": 2, "launch.device": "cpu",
+    }  # fmt: skip
+    figures = estimate(
+        with_values(RunConfig(), values), MACHINE, TokenCounts(train_rows=1000, train_tokens=90_000)
+    )
+    assert figures.steps.value == 42  # 2000 sequences / 48, the last update fills up from the next epoch
+    assert figures.tokens.value == 42 * 48 * 90
+
+
+def test_a_set_number_of_steps_wins_over_epochs() -> None:
+    assert estimate(with_values(RunConfig(), {"train.max_steps": 77}), MACHINE).steps.value == 77
+
+
+def test_the_embedded_corpus_is_estimated_within_five_percent_of_what_was_counted() -> None:
+    """Counted: 233 addresses, 2,397,140 WordPiece-4k tokens, of which 9 in 10 are for training."""
+    config = find_preset("quickstart").config
+    rows = estimate(config, MACHINE).rows.value
+    assert rows == pytest.approx(0.9 * 2_397_140 / 126 + 0.9 * 233 / 2, rel=0.05)
+
+
+def test_truncated_documents_give_one_sequence_each() -> None:
+    config = with_values(find_preset("v1-imdb-small").config, {"data.validation_fraction": 0.1})
+    figures = estimate(config, MACHINE)
+    assert figures.rows.value == 22_500
+    assert figures.tokens.value is not None and figures.steps.value is not None
+    assert 80 < figures.tokens.value / figures.steps.value / 32 < 128
+
+
+def test_max_samples_limits_what_is_read() -> None:
+    config = with_values(find_preset("v1-imdb-small").config, {"data.max_samples": 1000})
+    assert estimate(config, MACHINE).rows.value == 900
+
+
+def test_of_an_unknown_dataset_nothing_is_invented() -> None:
+    config = with_values(RunConfig(), {"data.source": "hub", "data.dataset": "somebody/something"})
+    figures = estimate(config, MACHINE)
+    for figure in (figures.rows, figures.steps, figures.tokens, figures.time_s):
+        assert figure.value is None
+        assert "unknown until" in figure.basis
+    fixed = estimate(with_values(config, {"train.max_steps": 10}), MACHINE)
+    assert fixed.steps.value == 10 and fixed.time_s.value is not None
+
+
+def test_measured_counts_win_over_facts() -> None:
+    figures = estimate(RunConfig(), MACHINE, TokenCounts(train_rows=5, train_tokens=500))
+    assert figures.rows.value == 5
+    assert "counted" in figures.rows.basis
+
+
+@pytest.mark.parametrize(("size", "tokens"), [(1_000, 1.864), (4_000, 1.336), (30_000, 1.122), (60_000, 1.122)])
+def test_tokens_for_a_word_are_as_measured(size: int, tokens: float) -> None:
+    assert tokens_per_word(with_values(RunConfig(), {"data.vocab_size": size})) == pytest.approx(tokens)
+
+
+def test_tokens_for_a_word_fall_as_the_vocabulary_grows() -> None:
+    counts = [tokens_per_word(with_values(RunConfig(), {"data.vocab_size": n})) for n in range(1000, 30_000, 500)]
+    assert counts == sorted(counts, reverse=True)
+
+
+def test_more_of_everything_costs_more_memory_and_time() -> None:
+    base = estimate(RunConfig(), MACHINE)
+    for values in ({"model.hidden_size": 256}, {"train.batch_size": 64}, {"data.vocab_size": 16_000}):
+        grown = estimate(with_values(RunConfig(), {**values, "train.max_steps": 5000}), MACHINE)
+        fixed = estimate(with_values(RunConfig(), {"train.max_steps": 5000}), MACHINE)
+        assert (grown.memory_bytes.value or 0) > (base.memory_bytes.value or 0)
+        assert (grown.time_s.value or 0) > (fixed.time_s.value or 0)
+
+
+def test_more_cores_take_less_time_and_more_threads_than_cores_do_not() -> None:
+    slow, fast = (estimate(RunConfig(), Machine(num_cores=n, num_gpus=0)).time_s.value or 0 for n in (2, 16))
+    assert fast < slow / 4
+    crowded = estimate(with_values(RunConfig(), {"launch.threads": 64}), MACHINE).time_s.value
+    assert crowded == estimate(RunConfig(), MACHINE).time_s.value
+
+
+def test_a_range_stands_around_the_time_and_a_gpu_admits_that_nothing_was_measured() -> None:
+    figure = estimate(RunConfig(), MACHINE).time_s
+    assert figure.low is not None and figure.value is not None and figure.high is not None
+    assert figure.low < figure.value < figure.high
+    gpu = estimate(find_preset("v3-8xh200").config, MACHINE)
+    assert gpu.on_gpu and "nothing was measured on a GPU" in gpu.time_s.basis
+
+
+def test_auto_takes_gpus_only_when_they_were_seen() -> None:
+    for num_gpus, on_gpu in ((None, False), (0, False), (1, True)):
+        assert estimate(RunConfig(), Machine(num_cores=2, num_gpus=num_gpus)).on_gpu is on_gpu
+
+
+def test_every_figure_says_what_it_rests_on() -> None:
+    for preset in shipped_presets():
+        figures = estimate(preset.config, MACHINE)
+        for figure in (figures.rows, figures.steps, figures.tokens, figures.memory_bytes, figures.time_s):
+            assert figure.basis.endswith(".")
+
+
+def test_an_estimate_is_fast_enough_for_every_key() -> None:
+    config = find_preset("v3-8xh200").config
+    start = time.perf_counter()
+    for _ in range(100):
+        estimate(config, MACHINE)
+    assert (time.perf_counter() - start) / 100 < 0.005
+
+
+def test_the_reference_page_is_current() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
+    assert page.read_text(encoding="utf-8") == reference.reference_markdown(), (
+        "run: python -m presets.reference > docs/configuration.md"
+    )

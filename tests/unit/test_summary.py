@@ -1,0 +1,127 @@
+"""A list of runs is cheap, true, and moves with the runs."""
+
+from pathlib import Path
+
+from runs.records import RecordTail
+from runs.summary import RunIndex
+from tests.run_writer import AttemptWriter, Supervision, finished_run, new_run
+
+
+def test_an_ended_run_is_summed_up_from_its_outcome(tmp_path: Path) -> None:
+    folder = finished_run(tmp_path, steps=400)
+    (row,) = RunIndex(tmp_path).poll()
+    assert (row.id, row.name, row.preset, row.status.state) == (folder.id, "warm-otter", "quickstart", "finished")
+    assert (row.step, row.total_steps, row.dataset) == (400, 400, "addresses (embedded)")
+    assert row.best_loss is not None and row.last_loss is not None and row.best_loss <= row.last_loss
+    assert row.elapsed_s > 0
+
+
+def test_details_come_with_later_polls(tmp_path: Path) -> None:
+    finished_run(tmp_path, steps=400)
+    index = RunIndex(tmp_path)
+    assert index.poll()[0].num_bytes is None
+    (row,) = index.poll()
+    assert row.num_bytes is not None and row.num_bytes > 1000
+    assert len(row.losses) == 5
+    assert index.poll()[0] is row
+
+
+def test_an_ended_run_is_not_read_again(tmp_path: Path) -> None:
+    finished_run(tmp_path)
+    index = RunIndex(tmp_path)
+    index.poll()
+    first = index.poll()
+    reads: list[Path] = []
+    original = RecordTail.poll
+
+    def counting(self: RecordTail, *arguments: int) -> list[dict[str, object]]:
+        reads.append(self.path)
+        return original(self, *arguments)
+
+    RecordTail.poll = counting  # type: ignore[method-assign,assignment]
+    try:
+        assert index.poll() is first
+    finally:
+        RecordTail.poll = original  # type: ignore[method-assign]
+    assert reads == []
+
+
+def test_a_live_run_moves(tmp_path: Path) -> None:
+    folder = new_run(tmp_path)
+    supervision = Supervision(folder)
+    supervision.state("running")
+    writer = AttemptWriter(folder)
+    index = RunIndex(tmp_path)
+    assert index.poll()[0].step == 0
+    writer.start()
+    writer.run_to(100)
+    (row,) = index.poll()
+    assert (row.status.state, row.step, row.total_steps, len(row.losses)) == ("running", 100, 1200, 1)
+    writer.run_to(210)
+    (row,) = index.poll()
+    assert (row.step, len(row.losses)) == (210, 2)
+    writer.end("stopped", "you stopped it")
+    supervision.close()
+    (row,) = index.poll()
+    assert row.status.state == "stopped"
+
+
+def test_a_resume_hides_later_evaluations(tmp_path: Path) -> None:
+    folder = new_run(tmp_path)
+    first = AttemptWriter(folder)
+    first.start()
+    first.run_to(200)
+    first.evaluate(0.5)
+    first.close()
+    supervision = Supervision(folder, 2)
+    supervision.state("running")
+    second = AttemptWriter(folder, 2)
+    second.start(step=150)
+    second.train(160, 1.0)
+    second.close()
+    (row,) = RunIndex(tmp_path).poll()
+    assert row.best_step == 100 and row.step == 160
+    supervision.close()
+
+
+def test_a_failed_run_names_its_root_cause(tmp_path: Path) -> None:
+    writer = AttemptWriter(new_run(tmp_path))
+    writer.start()
+    writer.run_to(100)
+    writer.fail("OutOfMemoryError", "CUDA out of memory", rank=3)
+    (row,) = RunIndex(tmp_path).poll()
+    assert row.root_cause == "rank 3: OutOfMemoryError: CUDA out of memory"
+
+
+def test_an_engine_that_vanished_still_has_its_losses(tmp_path: Path) -> None:
+    writer = AttemptWriter(new_run(tmp_path))
+    writer.start()
+    writer.run_to(250)
+    writer.close()
+    (row,) = RunIndex(tmp_path).poll()
+    assert not row.status.is_live
+    assert (row.step, row.best_loss) == (250, min(row.losses))
+
+
+def test_a_run_that_was_never_started_shows_what_it_plans(tmp_path: Path) -> None:
+    new_run(tmp_path)
+    (row,) = RunIndex(tmp_path).poll()
+    assert (row.dataset, row.step, row.best_loss) == ("addresses (embedded)", 0, None)
+
+
+def test_newest_come_first_and_a_deleted_run_goes(tmp_path: Path) -> None:
+    folders = [finished_run(tmp_path, name) for name in ("one", "two", "three")]
+    index = RunIndex(tmp_path)
+    ids = [row.id for row in index.poll()]
+    assert ids == sorted((folder.id for folder in folders), reverse=True)
+    folders[1].path.rename(tmp_path / "elsewhere")
+    assert len(index.poll()) == 2
+
+
+def test_a_new_name_is_seen(tmp_path: Path) -> None:
+    folder = finished_run(tmp_path)
+    index = RunIndex(tmp_path)
+    index.poll()
+    about = folder.about()
+    folder.write_about(type(about)(name="other", preset=about.preset, created=about.created))
+    assert index.poll()[0].name == "other"

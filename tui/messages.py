@@ -1,0 +1,68 @@
+"""What the Launch screen's parts tell it, in the past tense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+if TYPE_CHECKING:
+    from presets.catalog import Preset
+    from presets.estimate import TokenCounts
+    from runs.hub import HubStatus
+
+
+@dataclass
+class PresetChosen(Message):
+    """The cursor came to a preset; None for a file that cannot be read."""
+
+    preset: Preset | None
+
+
+@dataclass
+class FieldEdited(Message):
+    """A field's control holds another text."""
+
+    path: str
+    text: str
+
+
+@dataclass
+class FieldReset(Message):
+    """A field shall have the preset's value again."""
+
+    path: str
+
+
+@dataclass
+class FieldFocused(Message):
+    """A field's control has the focus."""
+
+    path: str
+
+
+@dataclass
+class DraftChanged(Message):
+    """Something in the form means something else now."""
+
+    def can_replace(self, message: Message) -> bool:
+        """A burst of edits needs one new plan."""
+        return isinstance(message, DraftChanged)
+
+
+@dataclass
+class DataLookedUp(Message):
+    """Whether a data section's text can be had, and its exact size when it is cached: a background check's answer."""
+
+    key: str
+    hub: HubStatus
+    counts: TokenCounts | None
+
+
+@dataclass
+class GpusCounted(Message):
+    """The hardware process has looked; problem is why there are none, or empty."""
+
+    num_gpus: int
+    problem: str

@@ -1,0 +1,111 @@
+"""A run in words and short figures: its state, how far it is, what happened to it."""
+
+from __future__ import annotations
+
+import time
+
+from runs.events import (
+    AttemptEnded,
+    AttemptStarted,
+    Baselines,
+    CheckpointFellBack,
+    CheckpointSaved,
+    ControlAnswered,
+    Evaluated,
+    Event,
+    Notice,
+)
+from runs.reader import RunSnapshot
+from runs.status import SIGNS, RunStatus, State
+from tui.axes import short_number
+from tui.figures import count, num_bytes
+from tui.safe_text import FAINT, safe_text
+
+STATE_STYLES: dict[State, str] = {
+    "queued": FAINT, "starting": FAINT, "running": "$text-success", "stalled": "$text-warning",
+    "stopping": "$text-warning", "stopped": FAINT, "pausing": "$text-warning", "paused": "$text-warning",
+    "finished": "$text-success", "failed": "$text-error", "lost": "$text-error",
+}  # fmt: skip
+_BAR = "▓"
+_REST = "░"
+
+
+def state_words(status: RunStatus) -> str:
+    """Sign and word: `● running`."""
+    return f"{SIGNS[status.state]} {status.state}"
+
+
+def clock_time(seconds: float) -> str:
+    """`12:04:31` of the local day."""
+    return time.strftime("%H:%M:%S", time.localtime(seconds))
+
+
+def minutes(seconds: float) -> str:
+    """`52s`, `1m 52s`, `2h 04m`, `3d 04h`; two parts of fixed width, for figures that count down."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86_400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86_400}d {whole % 86_400 // 3600:02d}h"
+
+
+def bar(share: float, width: int) -> str:
+    """A bar of blocks, `width` cells long."""
+    full = max(0, min(width, round(share * width)))
+    return _BAR * full + _REST * (width - full)
+
+
+def steps_words(step: int, total: int) -> str:
+    """`640/1,200`, with the first figure as wide as the second."""
+    if not total:
+        return f"{step:,}"
+    whole = f"{total:,}"
+    return f"{step:,}".rjust(len(whole)) + f"/{whole}"
+
+
+def rate_words(tokens_per_second: float) -> str:
+    """`12.4k tok/s`, always as wide."""
+    return f"{short_number(tokens_per_second):>5} tok/s"
+
+
+def eta_words(snapshot: RunSnapshot) -> str:
+    """`ETA 1m 52s ±6s`, or that it is not known yet."""
+    if snapshot.eta_s is None:
+        return "ETA …"
+    spread = f" ±{minutes(snapshot.eta_spread_s)}" if snapshot.eta_spread_s and snapshot.eta_spread_s >= 1 else ""
+    return f"ETA {minutes(snapshot.eta_s)}{spread}"
+
+
+def sentence_of(event: Event) -> str:
+    """An event as a plain sentence, without markup; everything in it is made safe."""
+    match event:
+        case AttemptStarted():
+            begin = (
+                f"resumed from {event.resumed_from} at step {event.step:,}" if event.resumed_from else "started"
+            )
+            devices = f"{event.num_processes} processes" if event.num_processes > 1 else "1 process"
+            parameters = f"{count(event.num_parameters)} parameters"
+            words = f"{begin}: {event.dataset}, {parameters}, {event.precision} on {event.device}, {devices}"
+        case Baselines():
+            words = f"word frequency alone scores {event.unigram_loss:.2f}, guessing {event.uniform_loss:.2f} nats"
+        case Evaluated():
+            best = " (best)" if event.is_best else ""
+            words = f"step {event.step:,} evaluated: {event.loss:.3f} nats, accuracy {event.accuracy:.1%}{best}"
+        case CheckpointSaved():
+            best = ", the best so far" if event.is_best else ""
+            words = f"checkpoint {event.name} saved{best} ({num_bytes(event.num_bytes)})"
+        case CheckpointFellBack():
+            words = f"checkpoint {event.wanted} is damaged ({event.reason}); {event.used} is used"
+        case ControlAnswered():
+            taken = "" if event.accepted else " was refused"
+            words = f"{event.verb}{taken}: {event.message}" if event.message else f"{event.verb}{taken}"
+        case Notice():
+            words = event.message if event.level == "info" else f"{event.level}: {event.message}"
+        case AttemptEnded():
+            words = f"{event.state} at step {event.step:,}" + (f": {event.reason}" if event.reason else "")
+        case _:
+            words = type(event).__name__
+    return safe_text(words, 300)

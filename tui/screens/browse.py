@@ -1,0 +1,267 @@
+"""Runs: every run with its state and figures; find, open, resume, stop, delete, take back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import DataTable, Static
+
+from runs import launch
+from runs.folder import RunFolder
+from runs.summary import RunSummary
+from tui import run_actions
+from tui.commands import Command, bindings_of
+from tui.feeds import FeedFailed
+from tui.figures import num_bytes
+from tui.index_feed import IndexFeed, RunsListed
+from tui.run_actions import RunChoice
+from tui.run_filter import SORTS, filter_runs, sort_runs
+from tui.safe_text import FAINT, plain, safe_text
+from tui.screens.dialogs import ConfirmDialog
+from tui.widgets.footer import KeyFooter
+from tui.widgets.line_input import LineInput
+from tui.widgets.run_table import MOST_ROWS, RunTable
+
+COMMANDS = (
+    Command("open", "enter", "Open", "Watch the run under the cursor.", "open"),
+    Command("filter", "slash", "Filter", "Show only runs that match: words, state:failed, loss<6.", "filter",
+            key_display="/"),
+    Command("sort", "o", "Order", "Order by newest, best loss, name or state.", "sort"),
+    Command("resume", "r", "Resume", "Go on from a checkpoint, when the run is not live.", "resume"),
+    Command("stop", "x", "Stop", "Stop the run with a checkpoint; asks first.", "stop"),
+    Command("kill", "X", "Kill", "Kill the run without saving; its name has to be typed.", "kill", show=False),
+    Command("edit", "e", "Edit", "Change the run's name, tags and note.", "edit", show=False),
+    Command("delete", "d", "Delete", "Move the run into the trash; asks first.", "delete"),
+    Command("undo", "ctrl+z", "Undo", "Take back the last deletion.", "undo", show=False, key_display="^z"),
+    Command("copy", "y", "Copy path", "Copy the path of the run's folder.", "copy", show=False),
+)  # fmt: skip
+
+
+class RunsScreen(Screen[None]):
+    """Shows what its feed lists, filtered and ordered; the cursor stays on its run."""
+
+    CSS_PATH = "browse.tcss"
+    SCREEN_COMMANDS = COMMANDS
+    HELP_TITLE = "Runs"
+    HELP = (
+        "Every run there is, newest first; live ones move. Losses are validation losses in nats. "
+        "The filter takes words, which may stand anywhere, and state:running, preset:v1, data:imdb, tag:keep, "
+        "loss<6, step>100; all of them have to hold."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings_of(COMMANDS),
+        Binding("escape", "back", "Back", show=False),
+        Binding("j", "move(1)", show=False),
+        Binding("k", "move(-1)", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: tuple[RunSummary, ...] = ()
+        self.shown: tuple[RunSummary, ...] = ()
+        self._feed: IndexFeed | None = None
+        self._sort = SORTS[0]
+        self._is_listed = False
+        self._trash: list[tuple[Path, str]] = []
+
+    def compose(self) -> ComposeResult:
+        yield LineInput(placeholder="words, state:running, preset:v1, tag:keep, loss<6", id="filter")
+        yield RunTable(id="table")
+        yield Static(id="empty")
+        yield KeyFooter()
+
+    def on_mount(self) -> None:
+        """Begin to list."""
+        runs: Path = self.app.runs  # type: ignore[attr-defined]
+        self.query_one("#filter").display = False
+        self._feed = IndexFeed(runs, self)
+        self._feed.start()
+        self.query_one(RunTable).focus()
+
+    def on_unmount(self) -> None:
+        """End the feed."""
+        if self._feed is not None:
+            self._feed.stop()
+
+    def on_screen_suspend(self) -> None:
+        """Rest when another screen is shown."""
+        if self._feed is not None and self not in self.app.screen_stack:
+            self._feed.pause(True)
+
+    def on_screen_resume(self) -> None:
+        """Go on listing."""
+        if self._feed is not None:
+            self._feed.pause(False)
+
+    @on(RunsListed)
+    def _take_rows(self, message: RunsListed) -> None:
+        self.rows, self._is_listed = message.rows, True
+        self._show()
+
+    @on(FeedFailed)
+    def _feed_failed(self, message: FeedFailed) -> None:
+        self.log.error(message.report)
+        words = f"listing the runs failed; this is a defect of ours: {message.report.strip().splitlines()[-1]}"
+        self.notify(safe_text(words, 500), severity="error", markup=False, timeout=30)
+
+    def _show(self) -> None:
+        query = self.query_one("#filter", LineInput).value
+        self.shown = sort_runs(filter_runs(self.rows, query), self._sort)
+        table = self.query_one(RunTable)
+        table.show(self.shown)
+        table.border_title = f"Runs · {self._sort}"
+        table.border_subtitle = self._counts(query)
+        table.display = bool(self.shown)
+        empty = self.query_one("#empty", Static)
+        empty.display = self._is_listed and not self.shown
+        if empty.display:
+            words = f"No run matches {query!r}. esc clears the filter." if self.rows else _NO_RUNS
+            empty.update(plain(words, style=FAINT))
+        self.refresh_bindings()
+
+    def _counts(self, query: str) -> Content:
+        parts = [f"{len(self.shown)} of {len(self.rows)}" if query else f"{len(self.rows)}"]
+        if len(self.shown) > MOST_ROWS:
+            parts.append(f"the first {MOST_ROWS}; filter with /")
+        parts += [f"{live} live"] if (live := sum(row.status.is_live for row in self.rows)) else []
+        sizes = [row.num_bytes for row in self.shown if row.num_bytes is not None]
+        parts += [num_bytes(sum(sizes))] if sizes else []
+        return Content(" · ".join(parts))
+
+    @property
+    def selected(self) -> RunSummary | None:
+        """The run under the cursor."""
+        id = self.query_one(RunTable).selected_id
+        return next((row for row in self.shown if row.id == id), None)
+
+    def _choice(self, row: RunSummary) -> RunChoice:
+        return RunChoice(row.folder, row.folder.about(), row.status)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer what the run under the cursor allows."""
+        if action not in ("open", "resume", "stop", "kill", "edit", "delete", "copy"):
+            return True
+        row = self.selected if self.is_mounted else None
+        if row is None:
+            return False
+        if action in ("stop", "kill"):
+            return row.status.is_live
+        return not row.status.is_live if action in ("resume", "delete") else True
+
+    @on(DataTable.RowHighlighted)
+    def _moved(self) -> None:
+        self.refresh_bindings()
+
+    @on(DataTable.RowSelected)
+    async def _opened(self) -> None:
+        await self.action_open()
+
+    @on(LineInput.Changed, "#filter")
+    def _typed(self) -> None:
+        self._show()
+
+    @on(LineInput.Submitted, "#filter")
+    def _entered(self) -> None:
+        self.query_one(RunTable).focus()
+        self.query_one("#filter").display = bool(self.query_one("#filter", LineInput).value)
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        field = self.query_one("#filter", LineInput)
+        field.display = True
+        field.focus()
+
+    async def action_back(self) -> None:
+        """Clear the filter, else go to the run that was watched last."""
+        field = self.query_one("#filter", LineInput)
+        if field.display:
+            field.value = ""
+            field.display = False
+            self.query_one(RunTable).focus()
+            self._show()
+        else:
+            await self.run_action("app.show_monitor")
+
+    def action_sort(self) -> None:
+        """Take the next order."""
+        self._sort = SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)]
+        self._show()
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor."""
+        table = self.query_one(RunTable)
+        table.move_cursor(row=max(0, min(table.row_count - 1, table.cursor_row + by)), animate=False)
+
+    async def action_open(self) -> None:
+        """Watch the run."""
+        if (row := self.selected) is not None:
+            await _open(self.app, row.folder)
+
+    def action_resume(self) -> None:
+        """Go on from a checkpoint."""
+        if (row := self.selected) is not None:
+            run_actions.resume(self, self._choice(row), self._look_now)
+
+    def action_stop(self) -> None:
+        """Stop with a checkpoint."""
+        if (row := self.selected) is not None:
+            run_actions.stop(self, self._choice(row))
+
+    def action_kill(self) -> None:
+        """Kill without saving."""
+        if (row := self.selected) is not None:
+            run_actions.kill(self, self._choice(row))
+
+    def action_edit(self) -> None:
+        """Change name, tags and note."""
+        if (row := self.selected) is not None:
+            run_actions.edit(self, self._choice(row), self._look_now)
+
+    def action_copy(self) -> None:
+        """Put the folder's path on the clipboard of the terminal."""
+        if (row := self.selected) is not None:
+            self.app.copy_to_clipboard(str(row.folder.path))
+            self.notify(f"copied {safe_text(str(row.folder.path), 300)}", markup=False, timeout=3)
+
+    def action_delete(self) -> None:
+        """Move the run into the trash."""
+        if (row := self.selected) is None:
+            return
+        name = safe_text(row.name, 60)
+        size = f" ({num_bytes(row.num_bytes)})" if row.num_bytes is not None else ""
+        body = f"{name}{size}, with its curves and checkpoints, goes into the trash. ctrl+z takes it back."
+
+        def delete() -> None:
+            self._trash.append((launch.delete_run(row.folder), name))
+
+        def answered(is_sure: bool | None) -> None:
+            if is_sure:
+                run_actions.act(self, delete, f"{name} is in the trash; ctrl+z takes it back", self._look_now)
+
+        dialog = ConfirmDialog("Delete this run?", body, confirm="Delete", danger=True)
+        self.app.push_screen(dialog, answered)
+
+    def action_undo(self) -> None:
+        """Take back the last deletion."""
+        if not self._trash:
+            self.notify("Nothing was deleted that could be taken back.", markup=False, timeout=4)
+            return
+        trash, name = self._trash.pop()
+        run_actions.act(self, lambda: launch.undelete_run(trash), f"{name} is back", self._look_now)
+
+    def _look_now(self) -> None:
+        if self._feed is not None:
+            self._feed.look_now()
+
+
+_NO_RUNS = "No runs yet. Press n to start one."
+
+
+async def _open(app: Any, folder: RunFolder) -> None:
+    await app.open_run(folder)

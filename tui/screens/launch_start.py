@@ -1,0 +1,67 @@
+"""Starts a run from the Launch screen, and asks first when its data cannot be had."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from textual.app import App
+
+from presets.corpora import EMBEDDED, with_embedded_corpus
+from presets.schema import DataConfig, RunConfig
+from runs.folder import RunFolder, create_run
+from runs.launch import start
+from tui.safe_text import safe_text
+from tui.screens.dialogs import ChoiceDialog, ConfirmDialog
+
+
+async def launch_run(app: App[Any], config: RunConfig, *, name: str, preset: str) -> RunFolder | None:
+    """The folder of the run that was started; None when the person chose not to, or it could not be started.
+
+    Says what went wrong in a dialog. Blocks no event loop: files, hub and supervisor are for threads.
+    """
+    chosen = await _with_data(app, config)
+    if chosen is None:
+        return None
+    try:
+        folder = await asyncio.to_thread(create_run, app.runs, chosen, name=name, preset=preset)  # type: ignore[attr-defined]
+    except OSError as error:
+        where = safe_text(str(app.runs), 300)  # type: ignore[attr-defined]
+        await _say(app, f"The run's folder cannot be made in {where}: {error}")
+        return None
+    try:
+        await asyncio.to_thread(start, folder)
+    except (RuntimeError, OSError) as error:
+        await _say(app, f"{error}\n\nIts folder is {folder.path}; the form is as you left it.")
+        return None
+    return folder
+
+
+async def _with_data(app: App[Any], config: RunConfig) -> RunConfig | None:
+    """The configuration itself, or with the embedded corpus where a person chose so; None on cancel."""
+    if config.data.source != "hub":
+        return config
+    from runs.hub import hub_status  # brings urllib, which the first paint does not wait for
+
+    status = await asyncio.to_thread(hub_status, config)
+    if not status.is_in_the_way:
+        return config
+    label = EMBEDDED[DataConfig().dataset].label
+    body = (
+        f"{status.sentence}.\n\n"
+        f"The embedded corpus is the {label}: public domain, shipped with the program. "
+        "The run's configuration and header will then say that it was used."
+    )
+    choices = (
+        ("embedded", "Use the embedded corpus"),
+        ("anyway", "Try anyway"),
+        ("cancel", "Cancel"),
+    )
+    answer = await app.push_screen_wait(ChoiceDialog("The data cannot be had now", body, choices))
+    if answer == "embedded":
+        return with_embedded_corpus(config)
+    return config if answer == "anyway" else None
+
+
+async def _say(app: App[Any], text: str) -> None:
+    await app.push_screen_wait(ConfirmDialog("The run was not started", text, confirm="Close"))

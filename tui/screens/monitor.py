@@ -1,0 +1,288 @@
+"""Monitor: one run, live or past: its curve, what the model says, what the machine does, what happened."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Horizontal, Vertical
+from textual.screen import Screen
+from textual.widget import Widget
+
+from runs.folder import RunFolder
+from runs.hardware_feed import HardwareState
+from runs.reader import RunSnapshot
+from runs.status import tag_prefix
+from tui import run_actions
+from tui.commands import Command, bindings_of
+from tui.feeds import ConsoleArrived, FeedFailed, HardwareArrived, PictureDrawn, RunFeed, SnapshotArrived, Wanted
+from tui.run_actions import RunChoice
+from tui.run_charts import CHARTS
+from tui.safe_text import safe_text
+from tui.widgets.chart import ChartPane
+from tui.widgets.chart_palette import palette_of
+from tui.widgets.footer import KeyFooter
+from tui.widgets.gpu_rows import DevicePane, memory_words
+from tui.widgets.log_view import EventLines, LogPane
+from tui.widgets.probe_table import ProbeTable
+from tui.widgets.run_card import RunCard
+from tui.widgets.run_header import RunHeader
+
+COMMANDS = (
+    Command("stop", "x", "Stop", "Stop the run with a checkpoint; asks first.", "stop"),
+    Command("kill", "X", "Kill", "Kill the run without saving; its name has to be typed.", "kill", show=False),
+    Command("resume", "r", "Resume", "Go on from a checkpoint, when the run is not live.", "resume"),
+    Command("log", "l", "Log", "Show or hide what the processes printed.", "toggle_log"),
+    Command("zoom", "z", "Zoom", "Give the whole screen to the pane with the focus, or give it back.", "zoom"),
+    Command("earlier", "left,h,left_square_bracket", "Earlier probe", "Probes at an earlier step.", "scrub(-1)",
+            show=False, key_display="←"),
+    Command("later", "right,right_square_bracket", "Later probe", "Probes at a later step.", "scrub(1)",
+            show=False, key_display="→"),
+    Command("edit", "e", "Edit", "Change the run's name, tags and note.", "edit"),
+    Command("copy", "y", "Copy path", "Copy the path of the run's folder.", "copy", show=False),
+)  # fmt: skip
+_ZOOMABLE = (*(chart.name for chart in CHARTS), "probes", "devices", "log")
+
+
+class MonitorScreen(Screen[None]):
+    """Shows what its feed posts; reads nothing itself."""
+
+    CSS_PATH = "monitor.tcss"
+    SCREEN_COMMANDS = COMMANDS
+    HELP_TITLE = "Monitor"
+    HELP = (
+        "The thick line is the smoothed training loss, the faint band what was recorded; ◆ are evaluations on "
+        "held-out text and ★ the best of them. Dotted lines are what knowing only word frequency (unigram) and "
+        "knowing nothing (uniform) would score. Quitting the dashboard does not touch the run."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings_of(COMMANDS),
+        Binding("tab", "next_pane(1)", "Next pane", show=False),
+        Binding("shift+tab", "next_pane(-1)", "Pane before", show=False),
+        Binding("escape", "back", "Back", show=False),
+    ]
+
+    def __init__(self, folder: RunFolder) -> None:
+        super().__init__()
+        self.folder = folder
+        self.snapshot: RunSnapshot | None = None
+        self._hardware: HardwareState | None = None
+        self._feed: RunFeed | None = None
+        self._zoomed = ""
+        self._log_shown = False
+        self._tag_prefix = ""
+
+    def compose(self) -> ComposeResult:
+        yield RunHeader(id="header")
+        yield RunCard(id="card")
+        loss, *traces = (ChartPane(chart.name, chart.title) for chart in CHARTS)
+        with Container(id="body"):
+            with Vertical(id="curves"):
+                yield loss
+                with Horizontal(id="traces"):
+                    yield from traces
+            with Vertical(id="side"):
+                yield ProbeTable(id="probes")
+                yield DevicePane(id="devices")
+        yield LogPane(id="log")
+        yield EventLines(id="events")
+        yield KeyFooter()
+
+    def on_mount(self) -> None:
+        """Begin to read the run."""
+        try:
+            self._tag_prefix = tag_prefix(self.folder)
+        except OSError:
+            self._tag_prefix = f"{self.folder.id}."
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._tell_sizes())
+        self._feed = RunFeed(self.folder, self)
+        self._arrange()
+        self._feed.start()
+        self.query_one("#loss").focus()
+
+    def on_unmount(self) -> None:
+        """End the feed and its helper."""
+        if self._feed is not None:
+            self._feed.stop()
+
+    def on_screen_suspend(self) -> None:
+        """Rest when another screen is shown, not when a question stands over this one."""
+        if self._feed is not None and self not in self.app.screen_stack:
+            self._feed.pause(True)
+
+    def on_screen_resume(self) -> None:
+        """Go on reading."""
+        if self._feed is not None:
+            self._feed.pause(False)
+
+    @on(SnapshotArrived)
+    def _take_snapshot(self, message: SnapshotArrived) -> None:
+        was_live = self.snapshot.status.is_live if self.snapshot else None
+        snapshot = self.snapshot = message.snapshot
+        if snapshot.status.is_live != was_live:
+            self.refresh_bindings()
+        with self.app.batch_update():
+            self.query_one(RunHeader).show(snapshot)
+            self.query_one(RunCard).show(snapshot)
+            for pane in self.query(ChartPane):
+                pane.set_title(message.titles[pane.chart])
+            self.query_one(ProbeTable).show(snapshot.probes, _why_no_probes(snapshot))
+            self.query_one(EventLines).show(snapshot.events)
+            self._show_devices()
+
+    @on(PictureDrawn)
+    def _take_picture(self, message: PictureDrawn) -> None:
+        self.query_one(f"#{message.name}", ChartPane).show(message.picture)
+
+    @on(HardwareArrived)
+    def _take_hardware(self, message: HardwareArrived) -> None:
+        self._hardware = message.state
+        self._show_devices()
+
+    @on(ConsoleArrived)
+    def _take_console(self, message: ConsoleArrived) -> None:
+        self.query_one(RunCard).show_console(message.lines)
+        self.query_one(LogPane).show(message.lines)
+
+    @on(FeedFailed)
+    def _feed_failed(self, message: FeedFailed) -> None:
+        words = f"reading this run failed; this is a defect of ours: {message.report.strip().splitlines()[-1]}"
+        self.log.error(message.report)
+        self.notify(safe_text(words, 500), severity="error", markup=False, timeout=30)
+
+    def _show_devices(self) -> None:
+        snapshot, pane = self.snapshot, self.query_one(DevicePane)
+        if snapshot is None:
+            return
+        device = snapshot.started.device if snapshot.started else ""
+        words = memory_words(snapshot.memory_bytes, device)
+        if not snapshot.status.is_live:
+            self._hardware = None
+            words = f"{words}; readings are taken while it runs" if words else "readings are taken while it runs"
+        pane.show(self._hardware, words, self._tag_prefix)
+
+    @on(ChartPane.Resized)
+    def _tell_sizes(self) -> None:
+        """Let the feed draw what is visible, in the theme's colours."""
+        if self._feed is None:
+            return
+        sizes = tuple(
+            (pane.chart, *pane.content_size)
+            for pane in self.query(ChartPane)
+            if pane.region.area and pane.is_on_screen
+        )
+        self._feed.want(Wanted(sizes, palette_of(self.app), console=self._log_shown))
+
+    def _arrange(self) -> None:
+        """Show every pane, or the zoomed one alone."""
+        zoomed = self._zoomed
+        for name in _ZOOMABLE:
+            pane = self.query_one(f"#{name}")
+            pane.set_class(zoomed == name, "-zoomed")
+            pane.set_class(bool(zoomed) and zoomed != name, "-away")
+        for selector in ("#curves", "#traces", "#side", "#body"):
+            container = self.query_one(selector)
+            has_it = bool(zoomed) and bool(container.query(f"#{zoomed}"))
+            container.set_class(has_it, "-holds-zoom")
+            container.set_class(bool(zoomed) and not has_it, "-away")
+        log = self.query_one(LogPane)
+        log.display = self._log_shown or zoomed == "log"
+        self.call_after_refresh(self._tell_sizes)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Panes that came or went with the new size are drawn or left."""
+        self.call_after_refresh(self._tell_sizes)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to stop what is live, and to resume what is not."""
+        is_live = self.snapshot is not None and self.snapshot.status.is_live
+        if action in ("stop", "kill"):
+            return is_live
+        return not is_live if action == "resume" else True
+
+    def action_next_pane(self, by: int) -> None:
+        """Go to the next pane; while one is zoomed, zoom the next."""
+        if not self._zoomed:
+            if by > 0:
+                self.focus_next()
+            else:
+                self.focus_previous()
+            return
+        names = [name for name in _ZOOMABLE if name != "log" or self._log_shown]
+        self._zoom(names[(names.index(self._zoomed) + by) % len(names)])
+
+    def action_zoom(self) -> None:
+        """Enlarge the pane with the focus; once more gives the room back."""
+        focused = self.focused.id if self.focused is not None else ""
+        self._zoom("" if self._zoomed else focused if focused in _ZOOMABLE else "loss")
+
+    def _zoom(self, name: str) -> None:
+        self._zoomed = name
+        self._arrange()
+        pane: Widget = self.query_one(f"#{name or 'loss'}")
+        self.call_after_refresh(pane.focus)
+
+    def action_toggle_log(self) -> None:
+        """Show or hide the log."""
+        self._log_shown = not self._log_shown
+        if self._zoomed == "log":
+            self._zoomed = ""
+        self._arrange()
+        if self._log_shown:
+            self.call_after_refresh(self.query_one(LogPane).focus)
+        elif self.focused is None or self.focused.id == "log":
+            self.query_one("#loss").focus()
+
+    def action_scrub(self, by: int) -> None:
+        """Look at earlier or later probes."""
+        self.query_one(ProbeTable).scrub(by)
+
+    async def action_back(self) -> None:
+        """Give the zoomed room back, else go to the list of runs."""
+        if self._zoomed:
+            self._zoom("")
+        else:
+            await self.run_action("app.show_runs")
+
+    def action_stop(self) -> None:
+        """Stop with a checkpoint."""
+        if self.snapshot is not None:
+            run_actions.stop(self, self._choice(self.snapshot))
+
+    def action_kill(self) -> None:
+        """Kill without saving."""
+        if self.snapshot is not None:
+            run_actions.kill(self, self._choice(self.snapshot))
+
+    def action_resume(self) -> None:
+        """Go on from a checkpoint."""
+        if self.snapshot is not None:
+            run_actions.resume(self, self._choice(self.snapshot), self._look_now)
+
+    def action_edit(self) -> None:
+        """Change name, tags and note."""
+        if self.snapshot is not None:
+            run_actions.edit(self, self._choice(self.snapshot), self._look_now)
+
+    def action_copy(self) -> None:
+        """Put the folder's path on the clipboard of the terminal."""
+        self.app.copy_to_clipboard(str(self.folder.path))
+        self.notify(f"copied {safe_text(str(self.folder.path), 300)}", markup=False, timeout=3)
+
+    def _choice(self, snapshot: RunSnapshot) -> RunChoice:
+        grace = snapshot.config.launch.stop_grace if snapshot.config else 0
+        return RunChoice(self.folder, snapshot.about, snapshot.status, grace)
+
+    def _look_now(self) -> None:
+        if self._feed is not None:
+            self._feed.look_now()
+
+
+def _why_no_probes(snapshot: RunSnapshot) -> str:
+    if snapshot.config is not None and not snapshot.config.probes.texts:
+        return "this run has no probe sentences"
+    if not snapshot.status.is_live:
+        return "it was not probed"
+    return "the first probes come before the first step"

@@ -1,0 +1,137 @@
+"""Shows the plan: figures on the right edge, then data, problems, changes, the command, and the bases."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from presets import config as configs
+from presets.estimate import Figure
+from tui.figures import count, duration, num_bytes
+from tui.plan import Plan, dataset_sentence
+from tui.safe_text import FAINT, MUTED, safe_lines, safe_text
+
+_UNKNOWN = "unknown"
+
+
+class PlanPanel(VerticalScroll):
+    """A scrolling text, rebuilt when the plan or the width changes."""
+
+    DEFAULT_CSS = """
+    PlanPanel { scrollbar-size-vertical: 1; }
+    PlanPanel:focus { background-tint: $foreground 3%; }
+    PlanPanel > Static { width: 1fr; height: auto; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._plan: Plan | None = None
+        self._shown: tuple[Plan, int] | None = None
+
+    def compose(self):  # type: ignore[no-untyped-def]
+        yield Static()
+
+    def show(self, plan: Plan) -> None:
+        """Take a new plan."""
+        self._plan = plan
+        self._rebuild()
+
+    def on_resize(self) -> None:
+        self._rebuild()
+
+    def _rebuild(self) -> None:
+        width = self.scrollable_content_region.width
+        if self._plan is not None and width and self._shown != (self._plan, width):
+            self._shown = (self._plan, width)
+            self.query_one(Static).update(plan_content(self._plan, width))
+
+
+def plan_content(plan: Plan, width: int) -> Content:
+    """The whole plan as text of that width."""
+    blocks = [_figures(plan, width), _notes(plan), _changes(plan), _command(plan), _bases(plan)]
+    return Content("\n\n").join(block for block in blocks if block)
+
+
+def _figures(plan: Plan, width: int) -> Content:
+    figures = plan.estimate
+    memory = _approximate(figures.memory_bytes, num_bytes)
+    rows = [
+        ("parameters", count(figures.parameters.total)),
+        ("sequences", _approximate(figures.rows, count)),
+        ("steps", _plainly(figures.steps)),
+        ("tokens", _approximate(figures.tokens, count)),
+        ("memory/device" if plan.config.launch.num_processes > 1 else "memory", memory),
+        ("time", _approximate(figures.time_s, duration)),
+        ("", _range(figures.time_s)),
+        ("device", figures.device),
+    ]
+    lines = [
+        Content.assemble((label, MUTED), " " * max(width - cell_len(label) - cell_len(value), 1), (value, "bold"))
+        if label
+        else Content.styled(value.rjust(width), FAINT)
+        for label, value in rows
+        if value
+    ]
+    return Content("\n").join(lines)
+
+
+def _approximate(figure: Figure, write: object) -> str:
+    if figure.value is None:
+        return _UNKNOWN
+    return f"~{write(figure.value)}"  # type: ignore[operator]
+
+
+def _plainly(figure: Figure) -> str:
+    return _UNKNOWN if figure.value is None else f"{figure.value:,.0f}"
+
+
+def _range(figure: Figure) -> str:
+    if figure.low is None or figure.high is None:
+        return ""
+    return f"{duration(figure.low)} … {duration(figure.high)}"
+
+
+def _notes(plan: Plan) -> Content:
+    lines: list[Content] = []
+    for problem in plan.problems:
+        text = f"✗ {', '.join(problem.paths)}: {problem.message}" if problem.paths else f"✗ {problem.message}"
+        lines.append(Content.styled(safe_text(text, 400), "$text-error"))
+    lines += [Content.styled(f"! {safe_text(text, 400)}", "$text-warning") for text in plan.warnings]
+    lines.append(_data_line(plan))
+    if plan.machine.num_gpus is None:
+        lines.append(Content.styled("… looking for GPUs", MUTED))
+    return Content("\n").join(lines)
+
+
+def _data_line(plan: Plan) -> Content:
+    data = safe_text(dataset_sentence(plan.config), 200)
+    if plan.config.data.source == "embedded":
+        return Content.styled(f"✓ {data}", MUTED)
+    if plan.hub is None:
+        return Content.styled(f"… {data}. Needs the Hugging Face hub; asking it.", MUTED)
+    good = plan.hub.reachable or plan.hub.cached
+    sentence = safe_text(plan.hub.sentence, 400)
+    return Content.styled(f"{'✓' if good else '!'} {sentence}.", MUTED if good else "$text-warning")
+
+
+def _changes(plan: Plan) -> Content:
+    if not plan.changes:
+        return Content()
+    head = Content.styled(f"changed from {safe_text(plan.preset_name, 60)}", "$text-primary")
+    lines = [Content(f"  {safe_text(configs.describe(change), 160)}") for change in plan.changes]
+    return Content("\n").join([head, *lines])
+
+
+def _command(plan: Plan) -> Content:
+    head = Content.styled("command", "$text-primary")
+    return Content("\n").join([head, Content(safe_lines(plan.launch.command(), 2000))])
+
+
+def _bases(plan: Plan) -> Content:
+    figures = plan.estimate
+    head = Content.styled("what the figures rest on", "$text-primary")
+    each = (figures.rows, figures.steps, figures.tokens, figures.memory_bytes, figures.time_s)
+    sentences = ["Parameters are exact.", *(figure.basis for figure in each)]
+    return Content("\n").join([head, *(Content.styled(text, FAINT) for text in sentences)])

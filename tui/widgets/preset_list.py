@@ -1,0 +1,125 @@
+"""The presets to start from, shipped ones first, and what the one under the cursor is for."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from presets import corpora
+from presets.catalog import Preset
+from presets.estimate import Machine, estimate
+from presets.rules import Problem
+from tui.figures import num_bytes, short_duration
+from tui.messages import PresetChosen
+from tui.safe_text import MUTED, plain, safe_text
+
+_HUB = "⇣"
+
+
+class _Options(OptionList):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "cursor_down", "Down", show=False),
+        Binding("k", "cursor_up", "Up", show=False),
+    ]
+
+
+class PresetList(Vertical):
+    """Posts PresetChosen when the cursor comes to another preset."""
+
+    DEFAULT_CSS = """
+    PresetList > _Options {
+        height: 1fr; border: none; background: transparent; padding: 0; scrollbar-size-vertical: 1;
+    }
+    PresetList > _Options:focus { border: none; background: transparent; }
+    PresetList > _Options > .option-list--option { padding: 0; }
+    PresetList > #summary { height: auto; max-height: 9; color: $text-muted; }
+    """
+
+    def __init__(self, machine: Machine, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._machine = machine
+        self._presets: dict[str, Preset] = {}
+        self._problems: dict[str, Problem] = {}
+
+    def compose(self) -> ComposeResult:
+        yield _Options(markup=False)
+        yield Static(id="summary")
+
+    def see_machine(self, machine: Machine) -> None:
+        """Take what has been found out about the machine; `load` shows it."""
+        self._machine = machine
+
+    @property
+    def options(self) -> OptionList:
+        """The list itself, for focus."""
+        return self.query_one(_Options)
+
+    def load(self, shipped: tuple[Preset, ...], own: tuple[Preset, ...], broken: tuple[Problem, ...]) -> None:
+        """Show these presets, the cursor where it was."""
+        options = self.options
+        at = options.highlighted
+        self._presets = {preset_key(preset): preset for preset in (*shipped, *own)}
+        self._problems = {f"broken:{number}": problem for number, problem in enumerate(broken)}
+        with self.prevent(OptionList.OptionHighlighted):
+            options.clear_options()
+            options.add_options([Option(self._line(preset), id=preset_key(preset)) for preset in shipped])
+            if own or broken:
+                options.add_option(Option(Content.styled("yours", "$text-primary"), disabled=True))
+            options.add_options([Option(self._line(preset), id=preset_key(preset)) for preset in own])
+            for id, problem in self._problems.items():
+                name = problem.paths[0].rsplit("/", 1)[-1] if problem.paths else "?"
+                options.add_option(Option(Content.assemble(("✗ ", "$text-error"), plain(name, 18)), id=id))
+        options.highlighted = at if at is not None and at < options.option_count else 0
+
+    def choose(self, preset: Preset) -> None:
+        """Put the cursor on a preset of that name and origin."""
+        self.options.highlighted = self.options.get_option_index(preset_key(preset))
+
+    def _line(self, preset: Preset) -> Content:
+        """Title on the left, mark of the hub and time on the right, 22 cells in all."""
+        figures = estimate(preset.config, self._machine)
+        seconds = figures.time_s.value
+        time = "" if seconds is None else short_duration(seconds) + ("?" if figures.on_gpu else "")
+        mark = _HUB if preset.config.data.source == "hub" else " "
+        title = safe_text(preset.title, 16)
+        return Content.assemble(f"{title:<16}", (f"{mark}{time:>4}", MUTED))
+
+    @on(OptionList.OptionHighlighted)
+    def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        event.stop()
+        id = event.option_id or ""
+        problem = self._problems.get(id)
+        if problem is not None:
+            sentence = f"This file cannot be read. {problem.paths[0]}: {problem.message}"
+            self._summarise(plain(sentence, 400, "$text-error"))
+            self.post_message(PresetChosen(None))
+            return
+        preset = self._presets.get(id)
+        if preset is not None:
+            self._summarise(_summary(preset))
+            self.post_message(PresetChosen(preset))
+
+    def _summarise(self, text: Content) -> None:
+        self.query_one("#summary", Static).update(text)
+
+
+def preset_key(preset: Preset) -> str:
+    """Tells a person's preset from a shipped one of the same name."""
+    return f"{'shipped' if preset.shipped else 'own'}:{preset.name}"
+
+
+def _summary(preset: Preset) -> Content:
+    parts = [safe_text(preset.summary, 300)] if preset.summary else []
+    data = preset.config.data
+    if data.source == "hub":
+        facts = corpora.facts(data)
+        size = f" ({num_bytes(facts.download_bytes)} to download)" if facts else ""
+        parts.append(f"{_HUB} {safe_text(data.dataset, 80)} from the hub{size}.")
+    return Content("\n").join(Content(part) for part in parts)

@@ -1,0 +1,109 @@
+"""Two lines above a run: what it is and in which state; how far it is and how well it does."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.content import Content
+from textual.widgets import Static
+
+from runs.reader import RunSnapshot
+from tui.run_words import (
+    STATE_STYLES,
+    bar,
+    eta_words,
+    minutes,
+    rate_words,
+    state_words,
+    steps_words,
+)
+from tui.safe_text import FAINT, plain, safe_text
+
+_Part = tuple[str, str]
+_GAP = "   "
+
+
+class RunHeader(Static):
+    """Drops what is less important when it is narrow, and changes only when a word of it does."""
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__("", id=id)
+        self._snapshot: RunSnapshot | None = None
+        self._shown: tuple[tuple[_Part, ...], ...] = ()
+
+    def show(self, snapshot: RunSnapshot) -> None:
+        """Take what holds now."""
+        self._snapshot = snapshot
+        width = self.content_size.width
+        if not width:
+            return
+        lines = (_fit(_who(snapshot), width), _fit(_how_far(snapshot, width), width))
+        if lines != self._shown:
+            self._shown = lines
+            self.update(Content("\n").join(_line(parts) for parts in lines), layout=False)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fit the figures into the new width."""
+        if self._snapshot is not None:
+            self.show(self._snapshot)
+
+
+def _who(snapshot: RunSnapshot) -> list[_Part]:
+    status, about = snapshot.status, snapshot.about
+    parts = [(state_words(status), f"bold {STATE_STYLES[status.state]}"), (safe_text(about.name, 60), "bold")]
+    if about.preset:
+        parts.append((safe_text(about.preset, 40), ""))
+    if snapshot.started is not None:
+        parts.append((safe_text(snapshot.started.dataset, 60), FAINT))
+        devices = f"{snapshot.started.num_processes} × " if snapshot.started.num_processes > 1 else ""
+        parts.append((f"{devices}{safe_text(snapshot.started.device, 20)} {snapshot.started.precision}", FAINT))
+    if about.note:
+        parts.append((safe_text(about.note, 120), f"italic {FAINT}"))
+    return parts
+
+
+def _how_far(snapshot: RunSnapshot, width: int) -> list[_Part]:
+    phase = snapshot.phase
+    if phase is not None and snapshot.status.is_live:
+        parts = [(safe_text(phase.phase, 60), "bold")]
+        unit = safe_text(phase.unit, 20)
+        if phase.total:
+            share = phase.done / phase.total
+            parts += [(f"{phase.done:,}/{phase.total:,} {unit}", ""), (f"{bar(share, 20)} {share:4.0%}", "")]
+        else:
+            parts.append((f"{phase.done:,} {unit}", ""))
+        return parts
+    steps = steps_words(snapshot.step, snapshot.total_steps)
+    share = snapshot.step / snapshot.total_steps if snapshot.total_steps else 0.0
+    parts = [(f"step {steps} {share:4.0%}", "")]
+    if width >= 90:
+        parts.append((bar(share, 24 if width >= 140 else 12), "$text-primary"))
+    if snapshot.status.is_live:
+        parts.append((eta_words(snapshot), ""))
+    else:
+        parts.append((f"took {minutes(snapshot.elapsed_s)}", ""))
+    if snapshot.best_loss is not None:
+        parts.append((f"best {snapshot.best_loss:.3f} nats @ {snapshot.best_step:,}", ""))
+    if snapshot.tokens_per_second is not None:
+        parts.append((rate_words(snapshot.tokens_per_second), ""))
+    if snapshot.num_skipped:
+        parts.append((f"{snapshot.num_skipped} damaged records skipped", "$text-warning"))
+    return parts
+
+
+def _fit(parts: list[_Part], width: int) -> tuple[_Part, ...]:
+    """The first parts that have room, and a sign when some had not."""
+    kept: list[_Part] = []
+    used = 0
+    for text, style in parts:
+        needed = len(text) + (len(_GAP) if kept else 0)
+        if kept and used + needed > width - 2 and (text, style) != parts[-1]:
+            return (*kept, ("…", ""))
+        if used + needed > width:
+            return (*kept, ("…", "")) if kept else ((safe_text(text, width), style),)
+        kept.append((text, style))
+        used += needed
+    return tuple(kept)
+
+
+def _line(parts: tuple[_Part, ...]) -> Content:
+    return Content(_GAP).join(plain(text, style=style) for text, style in parts)
