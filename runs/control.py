@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from runs.folder import RunFolder, write_atomically
+from runs.folder import RunFolder, read_struct, write_atomically
 
 Verb = Literal["stop", "kill"]
 
@@ -38,11 +38,8 @@ def pending(folder: RunFolder, verb: Verb | None = None) -> tuple[Request, ...]:
     """Unanswered requests, oldest first; a damaged file is passed over."""
     found: list[Request] = []
     for path in sorted(folder.control_dir.glob("[0-9]*.json")):
-        try:
-            request = msgspec.json.decode(path.read_bytes(), type=Request)
-        except (OSError, msgspec.DecodeError):
-            continue
-        if request.id == path.stem and verb in (None, request.verb):
+        request = read_struct(path, Request)
+        if request is not None and request.id == path.stem and verb in (None, request.verb):
             found.append(request)
     return tuple(found)
 

@@ -9,6 +9,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import platformdirs
@@ -54,6 +55,10 @@ _ANIMALS = [
     "wren",
 ]
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+_STRUCT_BYTES = 1 << 20  # no honest file of this kind is larger
+_T = TypeVar("_T")
 
 
 class RunNotFound(LookupError):
@@ -132,10 +137,7 @@ class RunFolder:
 
     def about(self) -> About:
         """Name, tags and note; a missing or damaged file gives the id as the name."""
-        try:
-            return msgspec.json.decode(self.about_file.read_bytes(), type=About)
-        except (OSError, msgspec.DecodeError):
-            return About(name=self.id)
+        return read_struct(self.about_file, About) or About(name=self.id)
 
     def write_about(self, about: About) -> None:
         """Replace name, tags and note atomically."""
@@ -250,6 +252,16 @@ def find_run(runs: Path, reference: str) -> RunFolder:
             ids = ", ".join(folder.id for folder in matches[:5])
             raise RunNotFound(f"{reference!r} means {len(matches)} runs: {ids}; say which by its id")
     raise RunNotFound(f"there is no run {reference!r} in {runs}")
+
+
+def read_struct(path: Path, kind: type[_T]) -> _T | None:
+    """A small JSON file as a struct; None when it is missing, damaged, too large, a link, or no file at all."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            return msgspec.json.decode(file.read(_STRUCT_BYTES), type=kind)
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
+        return None
 
 
 def write_atomically(path: Path, content: bytes) -> None:

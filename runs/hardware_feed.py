@@ -109,7 +109,7 @@ class HardwareFeed:
                 continue
             try:
                 self._reading = _decoder.decode(lines[-1])
-            except msgspec.DecodeError as error:
+            except (msgspec.MsgspecError, ValueError) as error:
                 self._problem = f"a hardware reading could not be understood: {error}"
             else:
                 self._problem, self._heard_at = "", now

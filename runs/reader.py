@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import msgspec
-
 from presets.config import ConfigError
 from presets.schema import RunConfig
 from runs.eta import EtaEstimator
 from runs.events import AttemptStarted, Baselines, Event, Probed, Progress, decode_event
-from runs.folder import About, Attempt, RunFolder
+from runs.folder import About, Attempt, RunFolder, read_struct
 from runs.records import RecordTail
 from runs.series import Series
 from runs.status import ErrorReport, RunStatus, read_status
@@ -280,10 +278,7 @@ class RunReader:
 
 def read_error(attempt: Attempt) -> ErrorReport | None:
     """The root cause of a failed attempt, or None when nothing readable was left."""
-    try:
-        return msgspec.json.decode(attempt.error_file.read_bytes(), type=ErrorReport)
-    except (OSError, msgspec.DecodeError):
-        return None
+    return read_struct(attempt.error_file, ErrorReport)
 
 
 def _number(value: object, default: float = math.nan) -> float:

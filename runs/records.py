@@ -142,7 +142,7 @@ def decode_lines(lines: list[bytes]) -> tuple[list[dict[str, Any]], int]:
             continue
         try:
             record = _decoder.decode(payload)
-        except msgspec.DecodeError:
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             record = None
         if isinstance(record, dict):
             records.append(record)

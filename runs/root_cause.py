@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from runs.folder import Attempt
+from runs.folder import Attempt, read_struct
 from runs.status import ErrorReport
 
 _LAST_LINES = 30
@@ -83,10 +83,9 @@ def read_reports(attempt: Attempt) -> list[ErrorReport]:
     """The ranks' error reports, the earliest first; damaged ones are passed over."""
     reports: list[ErrorReport] = []
     for path in sorted(attempt.ranks_dir.glob("error-*.json")):
-        try:
-            reports.append(msgspec.json.decode(path.read_bytes(), type=ErrorReport))
-        except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
-            continue
+        report = read_struct(path, ErrorReport)
+        if report is not None:
+            reports.append(report)
     return sorted(reports, key=lambda report: report.monotonic_ns)
 
 

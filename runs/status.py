@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import statistics
 import time
-from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import msgspec
 
-from runs.folder import Attempt, RunFolder
+from runs.folder import Attempt, RunFolder, read_struct
 from runs.lock import is_locked
 from runs.processes import ProcessIdentity as ProcessIdentity
 from runs.processes import find_tagged, is_alive, is_here
@@ -99,13 +97,11 @@ class RunStatus(msgspec.Struct, frozen=True):
         return self.state in LIVE_STATES
 
 
-_STATE_BYTES = 1 << 20
 _SILENT_S = 30.0
 _SILENT_INTERVALS = 5
 _NOT_STARTED = "not started yet"
 _VANISHED = "supervisor and engine disappeared without a word (power cut or kill -9?)"
 _UNSUPERVISED = "its supervisor is gone; the engine still runs"
-_T = TypeVar("_T", bound=msgspec.Struct)
 
 
 def read_status(folder: RunFolder) -> RunStatus:
@@ -135,12 +131,12 @@ def read_status(folder: RunFolder) -> RunStatus:
 
 def read_state(folder: RunFolder) -> StateRecord | None:
     """What the supervisor wrote last, or None when it is missing or damaged."""
-    return _read(folder.state_file, StateRecord)
+    return read_struct(folder.state_file, StateRecord)
 
 
 def read_outcome(attempt: Attempt) -> Outcome | None:
     """How an attempt ended, or None when it has not, or nobody could write it."""
-    return _read(attempt.outcome_file, Outcome)
+    return read_struct(attempt.outcome_file, Outcome)
 
 
 def latest_attempt(folder: RunFolder) -> Attempt | None:
@@ -198,12 +194,3 @@ def _typical_interval(attempt: Attempt) -> float:
     seconds = [float(value) for value in times if isinstance(value, int | float)]
     gaps = [after - before for before, after in itertools.pairwise(seconds)]
     return statistics.median(gaps) if gaps else 0.0
-
-
-def _read(path: Path, kind: type[_T]) -> _T | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            return msgspec.json.decode(file.read(_STATE_BYTES), type=kind)
-    except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
-        return None

@@ -12,7 +12,7 @@ import msgspec
 from presets.corpora import token_cache_key
 from presets.estimate import TokenCounts
 from presets.schema import DataConfig
-from runs.folder import token_caches_dir
+from runs.folder import read_struct, token_caches_dir
 
 _NPY_MAGIC = b"\x93NUMPY\x01\x00"
 
@@ -30,12 +30,12 @@ def count_sequences(data: DataConfig) -> TokenCounts | None:
     """
     folder = token_caches_dir() / token_cache_key(data)
     name = "train.rows.npy" if data.long_documents == "truncate" else "train.documents.npy"
-    try:
-        manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=_Manifest)
-        offsets = _read_offsets(folder / name)
-    except (OSError, ValueError, msgspec.DecodeError):
+    manifest = read_struct(folder / "manifest.json", _Manifest)
+    if manifest is None or manifest.key != folder.name:
         return None
-    if manifest.key != folder.name:
+    try:
+        offsets = _read_offsets(folder / name)
+    except (OSError, ValueError):
         return None
     room = data.sequence_length - 2
     lengths = [after - before for before, after in itertools.pairwise(offsets)]

@@ -53,7 +53,7 @@ class DraftChanged(Message):
 
 @dataclass
 class DataLookedUp(Message):
-    """Whether a data section's text can be had, and its exact size when it is cached: a background check's answer."""
+    """Whether a data section's text can be had, and its exact size when it is cached; asked in the background."""
 
     key: str
     hub: HubStatus

@@ -112,11 +112,11 @@ class Attention(nn.Module):
     def forward(self, hidden: Tensor, visible: Tensor | None, rotation: Tensor | None) -> Tensor:
         """hidden: (B, L, H) → (B, L, H)."""
         batch, length, size = hidden.shape
-        query, key, value = (
-            self.qkv(hidden).view(batch, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-        )
+        qkv = self.qkv(hidden).view(batch, length, 3, self.num_heads, -1)
+        query_key, value = qkv[:, :, :2], qkv[:, :, 2].transpose(1, 2)
         if rotation is not None:
-            query, key = rotate(query, rotation), rotate(key, rotation)
+            query_key = rotate(query_key, rotation)
+        query, key = query_key.permute(2, 0, 3, 1, 4).unbind(0)
         dropout = self.dropout if self.training else 0.0
         if query.is_cuda or query.dtype == torch.float32:
             mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=visible, dropout_p=dropout)
@@ -140,14 +140,17 @@ def _written_out_attention(
 
 
 def rotary_table(length: int, head_size: int, device: torch.device) -> Tensor:
-    """(2, L, D/2) cosines and sines of every position's angles (Su et al. 2021, 3.4.2)."""
+    """(L, D/2) complex: every position's turn for each pair of a head's numbers (Su et al. 2021, 3.4.2)."""
     exponent = torch.arange(0, head_size, 2, device=device, dtype=torch.float32) / head_size
     angles = torch.arange(length, device=device, dtype=torch.float32)[:, None] * _ROTARY_BASE**-exponent
-    return torch.stack([angles.cos(), angles.sin()])
+    return torch.polar(torch.ones_like(angles), angles)
 
 
 def rotate(vectors: Tensor, rotation: Tensor) -> Tensor:
-    """Turn each pair (d, d + D/2) of (B, heads, L, D) by its position's angle."""
-    cos, sin = rotation.to(vectors.dtype)
-    first, second = vectors.chunk(2, dim=-1)
-    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+    """Turn each pair (2i, 2i + 1) of (B, L, n, heads, D) by its position's angle.
+
+    As complex numbers: on CPUs 1.7 times as fast as with halves that are cut and joined (docs/log.md).
+    """
+    pairs = torch.view_as_complex(vectors.float().view(*vectors.shape[:-1], -1, 2))
+    turned = torch.view_as_real(pairs * rotation[:, None, None]).flatten(-2)
+    return turned.to(vectors.dtype)

@@ -1,4 +1,4 @@
-"""First paint of the dashboard against a minimal Textual app's, in a real pty, alternating; medians and their ratio."""
+"""First paint of the dashboard against a minimal Textual app's: a real pty, in turn; medians and their ratio."""
 
 from __future__ import annotations
 
@@ -60,16 +60,16 @@ def main() -> None:
     for num_runs in (0, 50):
         with tempfile.TemporaryDirectory() as folder:
             os.environ["TINYTRAIN_RUNS"] = folder
+            config = find_preset("quickstart").config
             for number in range(num_runs):
-                create_run(Path(folder), find_preset("quickstart").config, name=f"run {number}", preset="quickstart")
+                create_run(Path(folder), config, name=f"run {number}", preset="quickstart")
             minimal, ours = [], []
             for _ in range(TRIALS):
                 minimal.append(first_paint([sys.executable, "-c", MINIMAL], "READY", (120, 40)))
                 ours.append(first_paint([sys.executable, "-m", "tui"], "quickstart", (120, 40)))
             low, high = statistics.median(minimal), statistics.median(ours)
-            print(
-                f"first paint, {num_runs} runs: minimal app {low:.2f} s, dashboard {high:.2f} s, ratio {high / low:.2f}"
-            )
+            figures = f"minimal app {low:.2f} s, dashboard {high:.2f} s, ratio {high / low:.2f}"
+            print(f"first paint, {num_runs} runs: {figures}")
 
 
 if __name__ == "__main__":

@@ -106,10 +106,10 @@ def test_another_way_to_write_the_same_value_is_no_change(model: FormModel) -> N
 async def test_typing_changes_the_configuration_and_marks_the_field(model: FormModel) -> None:
     app = FormApp(model)
     async with opened(app, size=(100, 40)) as pilot:
-        row = await retype(pilot, "optim.lr", "3e-3")
-        assert model.to_config().optim.lr == 3e-3
+        row = await retype(pilot, "optim.lr", "5e-3")
+        assert model.to_config().optim.lr == 5e-3
         assert "• learning rate" in row.render().plain
-        assert "was 0.002" in row.render().plain
+        assert "was 0.003" in row.render().plain
         assert "1 changed" in str(app.query_one("#counts", Static).render())
         assert app.num_changes >= 4
 
@@ -144,7 +144,7 @@ async def test_a_rule_across_fields_speaks_under_the_field_it_blames(model: Form
         await retype(pilot, "model.hidden_size", "129")
         blamed = row_of(pilot.app, "model.num_heads")
         assert blamed.shown_problem == "2 does not divide hidden size 129; try 1 or 3"
-        await retype(pilot, "model.hidden_size", "130")
+        await retype(pilot, "model.hidden_size", "132")
         assert blamed.shown_problem == ""
 
 
@@ -155,7 +155,7 @@ async def test_one_field_is_reset_and_the_others_are_not(model: FormModel) -> No
         row = await retype(pilot, "optim.lr", "nonsense")
         app.query_one(ConfigForm).reset_focused()
         await pilot.pause()
-        assert row.query_one(Input).value == "0.002"
+        assert row.query_one(Input).value == "0.003"
         assert model.changed() == ("model.num_layers",)
         app.query_one(ConfigForm).reset_all()
         await pilot.pause()

@@ -78,7 +78,7 @@ async def test_it_opens_with_the_first_preset_its_plan_and_the_cursor_in_the_lis
         assert app.focused is screen.query_one(PresetList).options
         assert str(screen.query_one(ConfigForm).border_title) == "quickstart"
         plan = plan_text(screen)
-        assert "797,600" in plan and "1,200" in plan
+        assert "781,216" in plan and "1,200" in plan
         assert "-m engine" in plan.replace("\n", " ")
         assert "✓ ready to launch" in text_of(screen, "#verdict")
 
@@ -344,7 +344,7 @@ def test_launch_looks_as_it_did(
 
     async def before(pilot: Pilot[Any]) -> None:
         screen = await launch_screen(pilot)
-        set_field(screen, "optim.lr", "0.003")
+        set_field(screen, "optim.lr", "0.004")
         set_field(screen, "model.num_heads", "3")
         await until(pilot, lambda: screen.plan is not None and screen.plan.problems)
         await pilot.pause()

@@ -47,7 +47,7 @@ def test_the_loss_starts_at_the_logarithm_of_the_vocabulary(hidden_size: int) ->
     inputs = torch.randint(5, VOCAB, (8, LENGTH))
     targets = torch.randint(5, VOCAB, (8, LENGTH))
     loss = torch.nn.functional.cross_entropy(model.logits(model(inputs, None)).flatten(0, 1), targets.flatten())
-    assert abs(loss.item() - math.log(VOCAB)) < 0.05
+    assert abs(loss.item() - math.log(VOCAB)) < 0.1
 
 
 def test_the_same_seed_gives_the_same_weights_whatever_else_drew_numbers() -> None:
@@ -67,11 +67,12 @@ def test_the_order_of_words_matters(positions: str) -> None:
 
 def test_rotation_keeps_lengths_and_makes_scores_depend_on_distance_only() -> None:
     table = rotary_table(LENGTH, 8, torch.device("cpu"))
-    query, key = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)
-    turned_query, turned_key = (rotate(v.expand(1, 1, LENGTH, 8), table) for v in (query, key))
-    assert torch.allclose(turned_query.norm(dim=-1), query.norm().expand(1, 1, LENGTH), atol=1e-5)
-    scores = (turned_query @ turned_key.transpose(-2, -1))[0, 0]
+    query, key = torch.randn(1, 1, 1, 1, 8), torch.randn(1, 1, 1, 1, 8)
+    turned_query, turned_key = (rotate(v.expand(1, LENGTH, 1, 1, 8), table)[0, :, 0, 0] for v in (query, key))
+    assert torch.allclose(turned_query.norm(dim=-1), query.norm().expand(LENGTH), atol=1e-5)
+    scores = turned_query @ turned_key.T
     assert torch.allclose(scores.diagonal(offset=3), scores[0, 3].expand(LENGTH - 3), atol=1e-4)
+    assert not torch.allclose(scores[0, 3], scores[0, 4], atol=1e-3)
 
 
 def test_written_out_and_fused_attention_agree() -> None:

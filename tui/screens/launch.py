@@ -72,6 +72,7 @@ class LaunchScreen(Screen[None]):
         self._plan_timer: Timer | None = None
         self._data_timer: Timer | None = None
         self.plan: Plan | None = None
+        self._is_composed = False
 
     def compose(self) -> ComposeResult:
         presets = PresetList(self._machine, id="presets")
@@ -93,6 +94,7 @@ class LaunchScreen(Screen[None]):
         yield KeyFooter()
 
     def on_mount(self) -> None:
+        self._is_composed = True
         self._load_presets()
         self.query_one(PresetList).options.focus()
         self._make_plan()
@@ -100,11 +102,18 @@ class LaunchScreen(Screen[None]):
 
     def on_unmount(self) -> None:
         """Nobody is here for an answer any more."""
+        self._is_composed = False
         self._questions.close()
 
     def on_screen_resume(self) -> None:
         """Another program may have saved a preset meanwhile."""
-        self._load_presets()
+        if self._is_whole:
+            self._load_presets()
+
+    @property
+    def _is_whole(self) -> bool:
+        """All parts are mounted, and none is on its way out; answers and timers may come before and after."""
+        return self._is_composed and self.is_attached
 
     @property
     def form(self) -> ConfigForm:
@@ -139,6 +148,8 @@ class LaunchScreen(Screen[None]):
 
     def _make_plan(self) -> None:
         """Work out the plan and show it in the panel, under the fields, and on the button."""
+        if not self._is_whole:
+            return
         model = self.form.model
         found = self._data.get(data_key(model.to_config()))
         hub, counts = (found.hub, found.counts) if found else (None, None)
@@ -163,12 +174,16 @@ class LaunchScreen(Screen[None]):
         self.query_one("#verdict", Static).update(verdict)
 
     def _look_up_data(self) -> None:
+        if not self._is_whole:
+            return
         config = self.form.model.to_config()
         self._questions.look_up_data(data_key(config), config)
 
     @on(GpusCounted)
     def _gpus_counted(self, event: GpusCounted) -> None:
         self._machine = this_machine(event.num_gpus)
+        if not self._is_whole:
+            return
         self.query_one(PresetList).see_machine(self._machine)
         self._load_presets()
         self._make_plan()

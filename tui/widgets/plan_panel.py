@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.cells import cell_len
+from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
@@ -29,9 +30,10 @@ class PlanPanel(VerticalScroll):
         super().__init__(id=id)
         self._plan: Plan | None = None
         self._shown: tuple[Plan, int] | None = None
+        self._text = Static()  # held, since a resize may come before it is mounted and after it is gone
 
-    def compose(self):  # type: ignore[no-untyped-def]
-        yield Static()
+    def compose(self) -> ComposeResult:
+        yield self._text
 
     def show(self, plan: Plan) -> None:
         """Take a new plan."""
@@ -45,7 +47,7 @@ class PlanPanel(VerticalScroll):
         width = self.scrollable_content_region.width
         if self._plan is not None and width and self._shown != (self._plan, width):
             self._shown = (self._plan, width)
-            self.query_one(Static).update(plan_content(self._plan, width))
+            self._text.update(plan_content(self._plan, width))
 
 
 def plan_content(plan: Plan, width: int) -> Content:
