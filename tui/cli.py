@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -188,6 +189,8 @@ def _dashboard(options: argparse.Namespace) -> int:
     from runs.folder import runs_dir
     from tui.app import TinyTrainApp
 
+    for variable in ("COLUMNS", "LINES"):  # a parent's, and Textual would believe them rather than the terminal
+        os.environ.pop(variable, None)
     app = TinyTrainApp(runs=runs_dir(options.runs_dir))
     app.run()
     return app.return_code or 0
