@@ -35,12 +35,12 @@ class DeviceCost(msgspec.Struct, frozen=True):
 
 
 CPU_COST = DeviceCost(
-    operations_per_s=20e9,
-    element_s=6e-9,
-    pass_s=0.004,
+    operations_per_s=80e9,
+    element_s=1.4e-9,
+    pass_s=0.002,
     spread=1.7,
-    source="two models measured on 2 CPU cores (hidden 4: 50,000 tokens/s, hidden 128: 12,000), by arithmetic "
-    "for other sizes.",
+    source="the four presets' sizes measured on 2 CPU cores (198,000, 104,000, 52,000 and 50,000 tokens/s for v1, "
+    "v2, v3 and quickstart), by arithmetic for other sizes; a machine that is busy is slower.",
 )
 
 GPU_COST = DeviceCost(

@@ -5,6 +5,7 @@ It holds no state that matters: kill it at any time, open it again, and it shows
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -21,6 +22,8 @@ from runs.status import read_status
 from tui.commands import Command, CommandsProvider, bindings_of
 from tui.safe_text import safe_text
 from tui.terminal import exit_on_signals, exit_when_terminal_vanishes
+
+_COLLECT_AFTER_S = 2.0
 
 if TYPE_CHECKING:
     from tui.screens.monitor import MonitorScreen
@@ -71,6 +74,7 @@ class TinyTrainApp(App[None]):
 
     def on_mount(self) -> None:
         """Show the newest live run when there is one, else where a run is made."""
+        self.set_timer(_COLLECT_AFTER_S, gc.enable)
         exit_on_signals(self)
         if not self.is_headless:
             exit_when_terminal_vanishes(self)

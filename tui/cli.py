@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import sys
@@ -189,6 +190,7 @@ def _dashboard(options: argparse.Namespace) -> int:
     from runs.folder import runs_dir
     from tui.app import TinyTrainApp
 
+    gc.disable()  # until the app has painted: collecting among the objects of a start takes a tenth of it
     for variable in ("COLUMNS", "LINES"):  # a parent's, and Textual would believe them rather than the terminal
         os.environ.pop(variable, None)
     app = TinyTrainApp(runs=runs_dir(options.runs_dir))

@@ -23,6 +23,7 @@ from tui.widgets.line_input import LineInput
 
 _ORDER = ("model", "optim", "train", "data", "objective", "probes", "launch")
 _OPEN_AT_FIRST = {"model", "optim", "train"}
+_ROWS_DELAY_S = 0.1
 
 
 class ConfigForm(Vertical):
@@ -74,10 +75,13 @@ class ConfigForm(Vertical):
     def on_mount(self) -> None:
         self._arrange()
         self._show_help()
-        self.call_after_refresh(self._mount_rows)
+        self.set_timer(_ROWS_DELAY_S, self._mount_rows)
 
     async def _mount_rows(self) -> None:
-        """Rows are most of what the screen costs, so it is painted once before they come."""
+        """Rows are most of what the screen costs, so it is painted once before they come.
+
+        By a timer: `call_after_refresh` comes before Textual has written anything to the terminal.
+        """
         for group in self._groups.values():
             if not group.folded:
                 await group.open()
