@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import Literal
@@ -32,18 +33,18 @@ class _Column:
 
 
 _COLUMNS = (
-    _Column("state", "state", 11),
-    _Column("name", "name", 16),
-    _Column("preset", "preset", 14, 3),
-    _Column("data", "data", 20, 4),
-    _Column("step", "step", 15),
+    _Column("state", "state", 10),
+    _Column("name", "name", 15),
+    _Column("preset", "preset", 13, 3),
+    _Column("data", "data", 14, 2),
+    _Column("step", "step", 13),
     _Column("best", "best", 6),
     _Column("last", "last", 6, 1),
     _Column("time", "time", 7, 1),
     _Column("curve", "val loss", 12, 4),
     _Column("created", "created", 12, 5),
     _Column("size", "size", 7, 6),
-    _Column("about", "tags, note, cause", 18, 2),
+    _Column("about", "tags, cause", 14, 3),
 )
 _PADDING = 2
 _FRAME = 2
@@ -123,7 +124,7 @@ def cells_of(row: RunSummary) -> dict[str, str]:
         "state": f"{SIGNS[row.status.state]} {row.status.state}",
         "name": safe_text(row.name, 16),
         "preset": safe_text(row.preset, 14),
-        "data": safe_text(row.dataset, 20),
+        "data": safe_text(re.sub(r" \((embedded|hub)\)$", "", row.dataset), 14),  # a hub's name has a slash
         "step": steps_words(row.step, row.total_steps).strip(),
         "best": _loss(row.best_loss),
         "last": _loss(row.last_loss),
