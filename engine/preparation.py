@@ -179,5 +179,6 @@ def _announce(prepared: Prepared, world: World, recorder: Recorder, why: str, re
             f"the vocabulary is that large, not {config.data.vocab_size:,}"
         )
         recorder.event(step, Notice(level="warning", message=message))
-    targets = frozen_targets(prepared.objective, prepared.validation, prepared.validation_rows)
-    recorder.event(step, measure_baselines(targets, torch.from_numpy(prepared.cache.token_counts)))
+    if not resumed_from:  # once a run: they follow from the data alone
+        targets = frozen_targets(prepared.objective, prepared.validation, prepared.validation_rows)
+        recorder.event(step, measure_baselines(targets, torch.from_numpy(prepared.cache.token_counts)))
