@@ -60,18 +60,6 @@ def give_up_pipe() -> None:
     os.close(nowhere)
 
 
-def duration(seconds: float) -> str:
-    """`45s`, `3m 05s`, `2h 07m`, `3d 04h`."""
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02d}s"
-    if whole < 86_400:
-        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
-    return f"{whole // 86_400}d {whole % 86_400 // 3600:02d}h"
-
-
 def number(value: float | None, digits: int = 4) -> str:
     """A figure, or `-` where there is none."""
     return "-" if value is None else f"{value:.{digits}f}"

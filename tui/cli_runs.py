@@ -11,8 +11,9 @@ from runs.reader import RunReader, RunSnapshot
 from runs.status import SIGNS
 from runs.summary import RunIndex, RunSummary
 from tui.cli_lines import say_probes
-from tui.cli_output import DONE, duration, number, say, say_json, say_table, warn
+from tui.cli_output import DONE, number, say, say_json, say_table, warn
 from tui.cli_reference import the_run
+from tui.figures import elapsed
 
 _HEADER = ("", "state", "name", "preset", "step", "best", "last", "time", "id")
 
@@ -53,7 +54,7 @@ def _cells(row: RunSummary) -> tuple[str, ...]:
     steps = f"{row.step}/{row.total_steps}" if row.total_steps else str(row.step)
     return (
         *(SIGNS[row.status.state], row.status.state, row.name, row.preset, steps),
-        *(number(row.best_loss), number(row.last_loss), duration(row.elapsed_s), row.id),
+        *(number(row.best_loss), number(row.last_loss), elapsed(row.elapsed_s), row.id),
     )
 
 
@@ -92,7 +93,7 @@ def _say_run(run: RunSnapshot) -> None:
         facts.append(("data", f"{start.dataset}, {start.train_rows:,} training rows"))
         facts.append(("model", f"{start.num_parameters:,} parameters, {start.device} {start.precision}"))
     of = f" of {run.total_steps:,}" if run.total_steps else ""
-    facts.append(("step", f"{run.step:,}{of}, in {duration(run.elapsed_s)}"))
+    facts.append(("step", f"{run.step:,}{of}, in {elapsed(run.elapsed_s)}"))
     if run.best_loss is not None:
         facts.append(("best", f"validation loss {run.best_loss:.4f} at step {run.best_step or 0:,}"))
     if run.baselines:

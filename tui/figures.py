@@ -43,3 +43,15 @@ def short_duration(seconds: float) -> str:
         if seconds >= 1.5 * size:
             return f"{seconds / size:.0f}{unit}"
     return f"{seconds:.0f}s"
+
+
+def elapsed(seconds: float) -> str:
+    """`52s`, `1m 52s`, `2h 04m`, `3d 04h`; two parts of fixed width, for figures that count down."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86_400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86_400}d {whole % 86_400 // 3600:02d}h"

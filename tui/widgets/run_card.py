@@ -10,7 +10,8 @@ from textual.widgets import Static
 from runs.events import CheckpointSaved
 from runs.reader import RunSnapshot
 from runs.status import SIGNS
-from tui.run_words import STATE_STYLES, minutes
+from tui.figures import elapsed
+from tui.run_words import STATE_STYLES
 from tui.safe_text import FAINT, plain, safe_text
 
 _LAST_LINES = 4
@@ -116,5 +117,5 @@ def _countdown(snapshot: RunSnapshot, now: float) -> str:
     words = safe_text(snapshot.status.reason, 200) or "it saves a checkpoint and ends"
     left = snapshot.status.deadline - now
     if snapshot.status.deadline and left > 0:
-        return f"{words}; {minutes(left)} left before it is killed. X kills it now."
+        return f"{words}; {elapsed(left)} left before it is killed. X kills it now."
     return f"{words}."

@@ -7,11 +7,11 @@ from textual.content import Content
 from textual.widgets import Static
 
 from runs.reader import RunSnapshot
+from tui.figures import elapsed
 from tui.run_words import (
     STATE_STYLES,
     bar,
     eta_words,
-    minutes,
     rate_words,
     state_words,
     steps_words,
@@ -80,7 +80,7 @@ def _how_far(snapshot: RunSnapshot, width: int) -> list[_Part]:
     if snapshot.status.is_live:
         parts.append((eta_words(snapshot), ""))
     else:
-        parts.append((f"took {minutes(snapshot.elapsed_s)}", ""))
+        parts.append((f"took {elapsed(snapshot.elapsed_s)}", ""))
     if snapshot.best_loss is not None:
         parts.append((f"best {snapshot.best_loss:.3f} nats @ {snapshot.best_step:,}", ""))
     if snapshot.tokens_per_second is not None:

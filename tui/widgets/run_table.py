@@ -12,8 +12,8 @@ from textual.widgets import DataTable
 
 from runs.status import SIGNS, State
 from runs.summary import RunSummary
-from tui.figures import num_bytes
-from tui.run_words import minutes, steps_words
+from tui.figures import elapsed, num_bytes
+from tui.run_words import steps_words
 from tui.safe_text import safe_text
 
 MOST_ROWS = 500
@@ -128,7 +128,7 @@ def cells_of(row: RunSummary) -> dict[str, str]:
         "step": steps_words(row.step, row.total_steps).strip(),
         "best": _loss(row.best_loss),
         "last": _loss(row.last_loss),
-        "time": minutes(row.elapsed_s) if row.elapsed_s else "–",
+        "time": elapsed(row.elapsed_s) if row.elapsed_s else "–",
         "curve": spark(row.losses, 12),
         "created": time.strftime("%d %b %H:%M", time.localtime(row.created)) if row.created else "",
         "size": "" if row.num_bytes is None else num_bytes(row.num_bytes),
