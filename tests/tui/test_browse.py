@@ -48,7 +48,7 @@ async def test_every_run_has_a_row_with_its_state_and_figures(tmp_path: Path, si
         assert "300/300" in text_of(app) and "100/1,200" in text_of(app)
         if size[0] >= 120:
             await until(lambda: "rank 3: Out" in text_of(app), "the cause")
-            assert text_of(app).count(" addresses ") == 2, "what each was trained on"
+            await until(lambda: text_of(app).count(" addresses ") == 2, "what each was trained on")
 
 
 async def test_a_live_run_moves_under_a_cursor_that_stays(tmp_path: Path) -> None:
