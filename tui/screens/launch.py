@@ -45,6 +45,8 @@ COMMANDS = (
     Command("advanced", "a", "Advanced", "Show or hide the fields few people change.", "advanced", show=False),
 )  # fmt: skip
 
+_PARTS = ("#search", "#counts", "#nothing", "#help", "#summary", "#verdict", "#launch", "OptionList")
+
 
 class LaunchScreen(Screen[None]):
     """Three panes; a draft for each preset, so that going through the list loses nothing."""
@@ -112,8 +114,10 @@ class LaunchScreen(Screen[None]):
 
     @property
     def _is_whole(self) -> bool:
-        """All parts are mounted, and none is on its way out; answers and timers may come before and after."""
-        return self._is_composed and self.is_attached
+        """All parts are there. Answers and timers come before that too, and after: an app that ends takes its
+        screens apart from the inside, message by message.
+        """
+        return self._is_composed and self.is_attached and all(self.query(part) for part in _PARTS)
 
     @property
     def form(self) -> ConfigForm:
