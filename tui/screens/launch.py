@@ -45,7 +45,7 @@ COMMANDS = (
     Command("advanced", "a", "Advanced", "Show or hide the fields few people change.", "advanced", show=False),
 )  # fmt: skip
 
-_PARTS = ("#search", "#counts", "#nothing", "#help", "#summary", "#verdict", "#launch", "OptionList")
+_PARTS = ("#search", "#counts", "#nothing", "#help", "#summary", "#verdict", "#launch", "OptionList", "PlanPanel")
 
 
 class LaunchScreen(Screen[None]):
@@ -137,7 +137,7 @@ class LaunchScreen(Screen[None]):
 
     @on(PresetChosen)
     def _preset_chosen(self, event: PresetChosen) -> None:
-        if event.preset is None:
+        if event.preset is None or not self._is_whole:
             return
         draft = self._draft(event.preset)
         self.form.border_title = plain(event.preset.title, 60)

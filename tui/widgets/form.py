@@ -61,16 +61,20 @@ class ConfigForm(Vertical):
             for section in _ORDER
         }
         self._name_row = FieldRow(NAME, model)
+        # held, not asked for: an app that ends takes the form apart while its last messages are handled
+        self._counts = Static(id="counts")
+        self._nothing = Static("No field is called that. esc shows all again.", id="nothing")
+        self._help = Static(id="help")
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="top"):
             yield LineInput(placeholder="/ search fields", id="search")
-            yield Static(id="counts")
+            yield self._counts
         with VerticalScroll(id="fields", can_focus=False):
             yield self._name_row
             yield from self._groups.values()
-            yield Static("No field is called that. esc shows all again.", id="nothing")
-        yield Static(id="help")
+            yield self._nothing
+        yield self._help
 
     def on_mount(self) -> None:
         self._arrange()
@@ -225,16 +229,16 @@ class ConfigForm(Vertical):
         matching = {spec.path for spec in FIELDS if _matches(spec, self._search)} if self._search else None
         num_shown = sum(group.show_rows(matching, self.shows_advanced) for group in self._groups.values())
         self._name_row.display = matching is None
-        self.query_one("#nothing").display = matching is not None and not num_shown
+        self._nothing.display = matching is not None and not num_shown
         num_changed = len(self.model.changed())
         counts = f"{num_changed} changed" if num_changed else "as the preset"
-        self.query_one("#counts", Static).update(Content(counts))
+        self._counts.update(Content(counts))
 
     def _show_help(self) -> None:
         path = self._focused_path
         spec = NAME if path == NAME.path else FIELD_BY_PATH.get(path)
         text = _help(spec, self.model) if spec else Content("Go to a field to read what it does.")
-        self.query_one("#help", Static).update(text)
+        self._help.update(text)
 
 
 def _matches(spec: FieldSpec, search: str) -> bool:

@@ -47,10 +47,12 @@ class PresetList(Vertical):
         self._machine = machine
         self._presets: dict[str, Preset] = {}
         self._problems: dict[str, Problem] = {}
+        self._options = _Options(markup=False)
+        self._summary = Static(id="summary")
 
     def compose(self) -> ComposeResult:
-        yield _Options(markup=False)
-        yield Static(id="summary")
+        yield self._options
+        yield self._summary
 
     def see_machine(self, machine: Machine) -> None:
         """Take what has been found out about the machine; `load` shows it."""
@@ -59,7 +61,7 @@ class PresetList(Vertical):
     @property
     def options(self) -> OptionList:
         """The list itself, for focus."""
-        return self.query_one(_Options)
+        return self._options
 
     def load(self, shipped: tuple[Preset, ...], own: tuple[Preset, ...], broken: tuple[Problem, ...]) -> None:
         """Show these presets, the cursor where it was."""
@@ -107,7 +109,7 @@ class PresetList(Vertical):
             self.post_message(PresetChosen(preset))
 
     def _summarise(self, text: Content) -> None:
-        self.query_one("#summary", Static).update(text)
+        self._summary.update(text)
 
 
 def preset_key(preset: Preset) -> str:
