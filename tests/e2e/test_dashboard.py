@@ -105,7 +105,11 @@ def test_a_person_trains_quits_comes_back_stops_and_resumes(
     # choose quickstart, change the number of steps, launch
     terminal.open(make_run, clone)
     terminal.see(r"quickstart[\s\S]*steps +1,200[\s\S]*ready to launch")
-    terminal.type("/", "=train.max_steps")
+    terminal.see(r"precision +‹ auto")
+    time.sleep(1.0)  # the rows are on the screen; the form is done when nothing follows them
+    terminal.type("/")
+    time.sleep(0.5)
+    terminal.type("=train.max_steps")
     terminal.see(r"/? ?train.max_steps +as the preset")
     terminal.type("Enter")
     terminal.see(r"steps train\.max_steps +Updates")
