@@ -8,7 +8,7 @@ import msgspec
 
 from presets.schema import DataConfig, RunConfig
 
-TOKEN_CACHE_VERSION = 1  # raised whenever the bytes of a cache change for the same settings
+TOKEN_CACHE_VERSION = 2  # raised whenever the bytes of a cache change for the same settings
 
 
 class CorpusFacts(msgspec.Struct, frozen=True):
@@ -52,6 +52,17 @@ HUB: dict[tuple[str, str], CorpusFacts] = {
 }
 
 
+ALIASES: dict[str, str] = {
+    "imdb": "stanfordnlp/imdb",
+    "wikitext": "Salesforce/wikitext",
+    "wikipedia": "wikimedia/wikipedia",
+    "openwebtext": "Skylion007/openwebtext",
+    "c4": "allenai/c4",
+    "pile-cc": "monology/pile-uncopyrighted",
+    "bookcorpus": "bookcorpus/bookcorpus",
+}
+
+
 def facts(data: DataConfig) -> CorpusFacts | None:
     """What is known of the dataset, or None for one we have never seen."""
     if data.source == "embedded":
@@ -82,13 +93,35 @@ def with_embedded_corpus(config: RunConfig) -> RunConfig:
     return msgspec.structs.replace(config, data=data)
 
 
-def token_cache_key(data: DataConfig) -> str:
+def hub_id(name: str) -> str:
+    """The full name of a hub dataset; bare old names such as `imdb` no longer work on the hub itself."""
+    return ALIASES.get(name, name)
+
+
+def token_cache_key(data: DataConfig, contents: str = "") -> str:
     """16 hexadecimal digits that change with everything that changes the cache's bytes.
 
+    contents: tells versions of local files apart (see `runs.token_caches.cache_key`, which everybody calls).
     How tokens are cut into sequences is not part of it: that happens when a cache is read.
     """
     tree = msgspec.to_builtins(data)
-    for name in ("sequence_length", "long_documents"):
+    for name in _UNUSED_FIELDS[data.source]:
         del tree[name]
-    payload = msgspec.json.encode({"version": TOKEN_CACHE_VERSION, "data": tree}, order="sorted")
+    if data.tokenizer != "existing":
+        del tree["tokenizer_from"]
+    tree["dataset"] = hub_id(data.dataset) if data.source == "hub" else data.dataset
+    payload = msgspec.json.encode(
+        {"version": TOKEN_CACHE_VERSION, "data": tree, "contents": contents}, order="sorted"
+    )
     return hashlib.sha256(payload).hexdigest()[:16]
+
+
+_CUT = ("sequence_length", "long_documents")
+_HUB_ONLY = ("dataset_config", "split", "revision", "access", "shuffle_buffer")
+_GRAMMAR_ONLY = ("difficulty", "markov_order")
+_UNUSED_FIELDS = {
+    "embedded": (*_CUT, *_HUB_ONLY, *_GRAMMAR_ONLY, "text_column"),
+    "files": (*_CUT, *_HUB_ONLY, *_GRAMMAR_ONLY),
+    "hub": (*_CUT, *_GRAMMAR_ONLY),
+    "synthetic": (*_CUT, *_HUB_ONLY, "text_column"),
+}

@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from presets.data_schema import NUM_SPECIAL_TOKENS, DataConfig
 from presets.fields import FieldSpec, field, specs_of
 
-NUM_SPECIAL_TOKENS = 5  # [PAD] [UNK] [CLS] [SEP] [MASK], ids 0 to 4
+__all__ = ["NUM_SPECIAL_TOKENS", "DataConfig"]
+
 MASK_TOKEN = "[MASK]"
 
 DEFAULT_PROBES = (
@@ -16,80 +18,6 @@ DEFAULT_PROBES = (
     "the president of the united states sent a [MASK] to congress",
     "we must protect our [MASK] and our freedom",
 )
-
-
-class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which text, how it is cut into sequences, and how it becomes tokens."""
-
-    source: Annotated[
-        Literal["embedded", "hub"],
-        field("source", "Where the text comes from: shipped with the program, or the Hugging Face hub."),
-    ] = "embedded"
-    dataset: Annotated[
-        str, field("dataset", "Name of the embedded corpus, or the hub's owner/name of the dataset.")
-    ] = "addresses"
-    dataset_config: Annotated[
-        str, field("configuration", "The dataset's configuration on the hub, when it has several.")
-    ] = ""
-    split: Annotated[str, field("split", "Which split of a hub dataset is read.")] = "train"
-    text_column: Annotated[str, field("text column", "The column of a hub dataset that holds the text.")] = "text"
-    revision: Annotated[
-        str,
-        field("revision", "Commit or tag of a hub dataset; pin one to make a run repeatable.", advanced=True),
-    ] = "main"
-    max_samples: Annotated[
-        int, field("max samples", "Rows read from the dataset.", unit="rows", ge=0, zero="all")
-    ] = 0
-    min_words: Annotated[
-        int, field("minimum words", "Rows with fewer words are left out.", unit="words", ge=0, le=10_000)
-    ] = 5
-    lowercase: Annotated[bool, field("lower-case", "Fold the text to lower case before tokenising.")] = True
-    long_documents: Annotated[
-        Literal["split", "truncate"],
-        field(
-            "long documents",
-            "Cut documents longer than a sequence into several, or keep only the first sequence.",
-        ),
-    ] = "split"
-    sequence_length: Annotated[
-        int,
-        field(
-            "sequence length",
-            "Tokens in a sequence, with [CLS] and [SEP].",
-            unit="tokens",
-            ge=8,
-            le=8192,
-            usual="most people use 64 to 512",
-        ),
-    ] = 128
-    tokenizer: Annotated[
-        Literal["word", "wordpiece"],
-        field("tokenizer", "Whole words, or WordPiece sub-words; trained on the training split only."),
-    ] = "wordpiece"
-    vocab_size: Annotated[
-        int,
-        field(
-            "vocabulary", "Entries of the vocabulary, the 5 special tokens among them.",
-            unit="tokens", ge=32, le=65_535, usual="4,000 to 32,000 for small corpora",
-        ),
-    ] = 4000  # fmt: skip
-    validation_fraction: Annotated[
-        float,
-        field(
-            "validation share", "Share of the documents kept away from training.",
-            ge=0.001, le=0.5, usual="0.05 to 0.1",
-        ),
-    ] = 0.1  # fmt: skip
-    split_seed: Annotated[
-        int,
-        field(
-            "split seed",
-            "Decides which documents are validation; the same for all runs that should compare.",
-            ge=0,
-            le=2**31 - 1,
-            advanced=True,
-        ),
-    ] = 42
 
 
 class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -21,6 +21,7 @@ class AttemptStarted(_Event, frozen=True, tag="attempt_started"):
 
     step: the step it continues from (0 for a fresh start). dataset: what is really read.
     tokens_per_step: tokens of one global batch. unknown_rate: share of [UNK] in the validation split.
+    token_cache: key of the cache it reads. commit: of the hub dataset in it. train_*: of a stream, so far.
     """
 
     dataset: str
@@ -36,23 +37,34 @@ class AttemptStarted(_Event, frozen=True, tag="attempt_started"):
     tokens_per_step: int
     unknown_rate: float
     resumed_from: str = ""
+    token_cache: str = ""
+    commit: str = ""
 
 
 class Progress(_Event, frozen=True, tag="progress"):
-    """A long step before training, such as tokenising; total is 0 while it is not known."""
+    """A long step, such as tokenising; total is 0 while it is not known.
+
+    rate: units a second. eta_s: seconds to the end; both None until they can be told.
+    """
 
     phase: str
     done: int
     total: int
     unit: str
+    rate: float | None = None
+    eta_s: float | None = None
 
 
 class Baselines(_Event, frozen=True, tag="baselines"):
-    """What knowing nothing, and knowing only word frequency, score on the frozen validation masks (nats)."""
+    """What knowing nothing, and knowing only word frequency, score on the frozen validation masks (nats).
+
+    floor_loss: what knowing everything scores, where the text comes from a grammar; nobody can do better.
+    """
 
     uniform_loss: float
     unigram_loss: float
     unigram_accuracy: float
+    floor_loss: float | None = None
 
 
 class Evaluated(_Event, frozen=True, tag="evaluated"):

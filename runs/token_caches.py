@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import sys
 from array import array
@@ -12,8 +13,10 @@ import msgspec
 from presets.corpora import token_cache_key
 from presets.estimate import TokenCounts
 from presets.schema import DataConfig
-from runs.folder import read_struct, token_caches_dir
+from runs.checksums import sha256_of
+from runs.folder import find_run, read_struct, runs_dir, token_caches_dir
 
+TEXT_SUFFIXES = (".txt", ".jsonl", ".csv", ".parquet")
 _NPY_MAGIC = b"\x93NUMPY\x01\x00"
 
 
@@ -21,6 +24,57 @@ class _Manifest(msgspec.Struct):
     """Only what is needed to know that the cache is whole."""
 
     key: str
+
+
+def cache_key(data: DataConfig) -> str:
+    """Which token cache a data section means; for local files it follows their sizes and times of change.
+
+    Blocking: looks at every file that is named. A file that is not there counts as empty.
+    """
+    parts: list[str] = []
+    if data.source == "files":
+        parts = [f"{path} {_version(path)}" for path in text_files(data.dataset)]
+    if data.tokenizer == "existing":
+        parts.append(_tokenizer_version(data.tokenizer_from))
+    return token_cache_key(data, hashlib.sha256("\n".join(parts).encode()).hexdigest() if parts else "")
+
+
+def text_files(dataset: str) -> list[Path]:
+    """The file that is named, or all text files below the folder that is named, sorted by path."""
+    path = Path(dataset).expanduser()
+    if not path.is_dir():
+        return [path.absolute()]
+    found = (entry for entry in path.absolute().rglob("*") if entry.suffix.lower() in TEXT_SUFFIXES)
+    return sorted(entry for entry in found if entry.is_file())
+
+
+def _version(path: Path) -> str:
+    try:
+        status = path.stat()
+    except OSError:
+        return "-"
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def _tokenizer_version(reference: str) -> str:
+    """The content's SHA-256 where it lies on this disk, else the name alone."""
+    path = tokenizer_file(reference)
+    try:
+        return sha256_of(path) if path is not None else reference
+    except OSError:
+        return reference
+
+
+def tokenizer_file(reference: str) -> Path | None:
+    """Where an existing tokenizer lies on this disk: a file, or the last checkpoint of `run:NAME`; None for the hub's."""
+    if reference.startswith("run:"):
+        try:
+            checkpoints = find_run(reference.removeprefix("run:"), runs_dir()).checkpoints_dir
+            return checkpoints / (checkpoints / "last").read_text(encoding="utf-8").strip() / "tokenizer.json"
+        except (OSError, LookupError, ValueError):
+            return None
+    path = Path(reference).expanduser()
+    return path if reference.endswith(".json") or path.is_file() else None
 
 
 def count_sequences(data: DataConfig) -> TokenCounts | None:

@@ -1,0 +1,59 @@
+"""What every source of text looks like from the outside: documents of cleaned rows, in an order that stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from presets.schema import DataConfig
+
+Report = Callable[[str, int, int, str], None]
+"""Called as report(phase, done, total, unit); total is 0 while unknown."""
+
+Rows = list[str]
+"""The usable rows of one document, cleaned (see `clean`); empty when none is usable."""
+
+
+class DataError(ValueError):
+    """Data that cannot be had or cannot be used; the text says which, and what to do."""
+
+
+class Documents(Protocol):
+    """One source of text, opened.
+
+    Reading twice gives the same documents in the same order (for a stream: while `commit` is the same), so that a
+    cache that was half built is continued, and a document's number is a name for it.
+    """
+
+    data: DataConfig
+
+    @property
+    def commit(self) -> str:
+        """The revision of a hub dataset as a commit hash; empty where there is none or it could not be learned."""
+        ...
+
+    @property
+    def num_documents(self) -> int | None:
+        """How many there are; None for a stream, whose end is not known before it is read."""
+        ...
+
+    @property
+    def words(self) -> tuple[str, ...] | None:
+        """The whole vocabulary where it is known beforehand (grammars), in the order of their tokens; else None."""
+        ...
+
+    def read(self, first: int = 0) -> Iterator[Rows]:
+        """Documents from number `first` on. Raises DataError when the source breaks off."""
+        ...
+
+
+def clean(text: str, lowercase: bool) -> str:
+    """A row without NUL bytes and lone surrogates, which no tokenizer takes; lower case if asked."""
+    cleaned = text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+    return cleaned.lower() if lowercase else cleaned
+
+
+def usable_rows(rows: Iterator[str], data: DataConfig) -> Rows:
+    """The rows of one document that are long enough, cleaned."""
+    cleaned = (clean(row, data.lowercase) for row in rows)
+    return [row for row in cleaned if len(row.split()) >= max(1, data.min_words)]
