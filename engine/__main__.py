@@ -39,7 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
             use_threads(config.launch, world.size)
             prepared = prepare(folder, config, world, recorder, stop, options.resume)
             trainer = Trainer(prepared, world, recorder, stop)
-            outcome = trainer.train()
+            try:
+                outcome = trainer.train()
+            finally:
+                prepared.close()
             world.close()
         except StopRequested as request:
             reason = f"{request}, before the first step"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import torch
 from torch import Tensor
 
-from engine.baselines import frozen_targets, measure_baselines
+from engine.baselines import frozen_targets, measure_baselines, measure_floor
 from engine.checkpoints import CheckpointError, CheckpointStore, TrainState
-from engine.data.batches import SampleOrder, SequenceStore
+from engine.data.batches import SampleOrder, SampleStream, SequenceStore
+from engine.data.documents import DataError, Report
 from engine.data.hashing import scalar_seed
-from engine.data.sources import DataError
+from engine.data.shard_feed import ShardFeed
 from engine.data.token_cache import TokenCache, open_cache, open_or_build
 from engine.distributed import World
 from engine.models.transformer import Encoder
@@ -21,8 +22,8 @@ from engine.optim import Optimizer
 from engine.precision import Precision, choose_precision
 from engine.recorder import Recorder
 from engine.stopping import StopRequested, StopSignal
-from presets.corpora import label, token_cache_key
-from presets.schema import RunConfig
+from presets.corpora import label
+from presets.schema import DataConfig, RunConfig
 from runs.events import AttemptStarted, CheckpointFellBack, Notice
 from runs.folder import RunFolder, token_caches_dir
 
@@ -33,11 +34,13 @@ class Prepared:
 
     config: RunConfig
     cache: TokenCache
+    judged: TokenCache
+    """What evaluations and baselines rest on: the whole cache, or the first shard of a stream."""
     train: SequenceStore
     validation: SequenceStore
     validation_rows: Tensor
     """(N,) the validation sequences that every evaluation scores."""
-    order: SampleOrder
+    samples: SampleStream
     model: Encoder
     objective: MaskedLanguageModelling
     optimizer: Optimizer
@@ -46,23 +49,34 @@ class Prepared:
     precision: Precision
     global_batch: int
     total_steps: int
+    feed: ShardFeed | None = None
+
+    def close(self) -> None:
+        """End the process that reads a stream, when there is one."""
+        if self.feed is not None:
+            self.feed.close()
 
 
 def prepare(
     folder: RunFolder, config: RunConfig, world: World, recorder: Recorder, stop: StopSignal, resume: str
 ) -> Prepared:
     """Build all parts on this rank. Raises DataError, CheckpointError, StopRequested."""
-    cache = _shared_cache(config, world, recorder, stop)
-    train = SequenceStore(cache.train, config.data, world.device)
-    validation = SequenceStore(cache.validation, config.data, world.device)
+    cache, feed = _open_cache(config.data, world, recorder, stop)
+    is_streamed = feed is not None
+    train = SequenceStore((shard.train for shard in cache.shards), config.data, world.device)
+    # what comes later of a stream must not change what a run is judged by
+    judged = replace(cache, shards=cache.shards[:1]) if is_streamed else cache
+    validation = SequenceStore((shard.validation for shard in judged.shards), config.data, world.device)
     for name, store in (("training", train), ("validation", validation)):
         if not len(store):
             raise DataError(f"the {name} split gives no sequence of {config.data.sequence_length} tokens")
-    vocab_size = cache.manifest.vocab_size
+    vocab_size = cache.vocab_size
     model = Encoder(config.model, vocab_size, config.data.sequence_length)
     model.initialise(scalar_seed(config.train.seed, 0x1417))
     model.to(world.device)
-    objective = MaskedLanguageModelling(config.objective, vocab_size, config.train.seed)
+    objective = MaskedLanguageModelling(
+        config.objective, vocab_size, config.train.seed, hides_every_target=config.data.source == "synthetic"
+    )
     optimizer = Optimizer(model, config.optim)
     checkpoints = CheckpointStore(folder.checkpoints_dir)
     state = TrainState()
@@ -73,13 +87,16 @@ def prepare(
     global_batch = config.train.batch_size * config.train.accumulation_steps * world.size
     epochs_of_samples = config.train.epochs * len(train)
     total_steps = config.train.max_steps or -(-epochs_of_samples // global_batch)
+    order = SampleOrder(train.sizes, config.train.seed, is_streamed=is_streamed)
+    order.is_complete = feed is None or feed.is_complete
     prepared = Prepared(
         config=config,
         cache=cache,
+        judged=judged,
         train=train,
         validation=validation,
         validation_rows=_evaluated_rows(len(validation), config.train.eval_rows).to(world.device),
-        order=SampleOrder(len(train), config.train.seed),
+        samples=SampleStream(train, order, feed),
         model=model,
         objective=objective,
         optimizer=optimizer,
@@ -88,33 +105,50 @@ def prepare(
         precision=precision,
         global_batch=global_batch,
         total_steps=total_steps,
+        feed=feed,
     )
     _announce(prepared, world, recorder, why, resumed_from)
     return prepared
 
 
-def _shared_cache(config: RunConfig, world: World, recorder: Recorder, stop: StopSignal) -> TokenCache:
+def _open_cache(
+    data: DataConfig, world: World, recorder: Recorder, stop: StopSignal
+) -> tuple[TokenCache, ShardFeed | None]:
+    """The tokens of this dataset: all of them, or the beginning of a stream and what brings the rest."""
+
+    def report(phase: str, done: int, total: int, unit: str) -> None:
+        stop.raise_if_asked()
+        recorder.progress(phase, done, total, unit)
+
+    if data.access == "stream" and data.source == "hub":
+        feed = ShardFeed(data, token_caches_dir(), world, recorder.progress, stop)
+        try:
+            return feed.open(), feed
+        except BaseException:
+            feed.close()
+            raise
+    return _shared_cache(data, world, report), None
+
+
+def _shared_cache(data: DataConfig, world: World, report: Report) -> TokenCache:
     """Rank 0 builds or verifies the token cache; the others wait for its word and map the same files."""
     caches = token_caches_dir()
     cache: TokenCache | None = None
+    key = ""
     problem: tuple[str, str] | None = None
     if world.is_main:
-
-        def report(phase: str, done: int, total: int, unit: str) -> None:
-            stop.raise_if_asked()
-            recorder.progress(phase, done, total, unit)
-
         try:
-            cache = open_or_build(config.data, caches, report)
+            cache = open_or_build(data, caches, report)
+            key = cache.source.key
         except StopRequested as request:
             problem = ("stop", str(request))
         except (DataError, OSError) as error:
             problem = ("data", str(error) or type(error).__name__)
-    problem = world.from_main(problem)
+    problem, key = world.from_main((problem, key))
     if problem is not None:
         kind, message = problem
         raise StopRequested(message) if kind == "stop" else DataError(message)
-    return cache or open_cache(caches / token_cache_key(config.data))
+    return cache or open_cache(caches / key)
 
 
 def _evaluated_rows(num_rows: int, wanted: int) -> Tensor:
@@ -155,7 +189,8 @@ def _announce(prepared: Prepared, world: World, recorder: Recorder, why: str, re
     """Say what is about to run: sizes, data, baselines."""
     if not world.is_main:
         return
-    config, manifest, step = prepared.config, prepared.cache.manifest, prepared.state.step
+    config, cache, step = prepared.config, prepared.cache, prepared.state.step
+    judged = prepared.judged.validation
     started = AttemptStarted(
         dataset=label(config.data),
         device=str(world.device),
@@ -163,22 +198,25 @@ def _announce(prepared: Prepared, world: World, recorder: Recorder, why: str, re
         num_processes=world.size,
         num_parameters=sum(parameter.numel() for parameter in prepared.model.parameters()),
         total_steps=prepared.total_steps,
-        vocab_size=manifest.vocab_size,
+        vocab_size=cache.vocab_size,
         train_rows=len(prepared.train),
         validation_rows=len(prepared.validation),
-        train_tokens=manifest.train.tokens,
+        train_tokens=cache.train.tokens,
         tokens_per_step=prepared.global_batch * config.data.sequence_length,
-        unknown_rate=manifest.validation.unknown / manifest.validation.tokens,
+        unknown_rate=judged.unknown / max(judged.tokens, 1),
         resumed_from=resumed_from,
+        token_cache=cache.source.key,
+        commit=cache.source.commit,
     )
     recorder.event(step, started)
     recorder.event(step, Notice(level="info", message=f"precision {why}"))
-    if manifest.vocab_size < config.data.vocab_size:
+    if cache.vocab_size < config.data.vocab_size and config.data.source != "synthetic":  # its words are known
         message = (
-            f"the training split has only {manifest.vocab_size:,} different tokens; "
+            f"the training split has only {cache.vocab_size:,} different tokens; "
             f"the vocabulary is that large, not {config.data.vocab_size:,}"
         )
         recorder.event(step, Notice(level="warning", message=message))
     if not resumed_from:  # once a run: they follow from the data alone
         targets = frozen_targets(prepared.objective, prepared.validation, prepared.validation_rows)
-        recorder.event(step, measure_baselines(targets, torch.from_numpy(prepared.cache.token_counts)))
+        floor = measure_floor(config.data, prepared.objective, prepared.validation, prepared.validation_rows)
+        recorder.event(step, measure_baselines(targets, torch.from_numpy(prepared.judged.token_counts), floor))

@@ -17,6 +17,7 @@ from runs.records import RecordWriter
 from runs.status import ErrorReport, Outcome
 
 _PROGRESS_INTERVAL_S = 0.5
+_RATE_AFTER_S = 0.4  # a rate over less says nothing
 
 
 class Recorder:
@@ -28,6 +29,9 @@ class Recorder:
         self._started = time.monotonic()
         self._progress_at = -_PROGRESS_INTERVAL_S
         self._phase = ""
+        self._phase_first = 0
+        self._phase_began = 0.0
+        self._step = 0
         self._metrics = RecordWriter(attempt.metrics_file) if is_main else None
         self._events = RecordWriter(attempt.events_file) if is_main else None
 
@@ -38,6 +42,7 @@ class Recorder:
 
     def metrics(self, step: int, tokens: int, values: dict[str, float]) -> None:
         """One record; a value that is not finite is written as null."""
+        self._step = step
         if self._metrics is not None:
             head = {"step": step, "time": time.time(), "elapsed_s": round(self.elapsed_s, 4), "tokens": tokens}
             self._metrics.write({**head, **values})
@@ -53,12 +58,17 @@ class Recorder:
         os.write(1, f"{stamp} step {step} {json.dumps(fields, ensure_ascii=False)}\n".encode())
 
     def progress(self, phase: str, done: int, total: int, unit: str) -> None:
-        """Report a long step before training, at most twice a second, but every new phase and every end."""
+        """Report a long step with its rate, at most twice a second, but every new phase and every end."""
         now = time.monotonic()
-        is_news = phase != self._phase or (total and done >= total)
-        if is_news or now - self._progress_at >= _PROGRESS_INTERVAL_S:
-            self._phase, self._progress_at = phase, now
-            self.event(0, Progress(phase=phase, done=done, total=total, unit=unit))
+        if phase != self._phase or done < self._phase_first:
+            self._phase_first, self._phase_began = done, now
+        elif now - self._progress_at < _PROGRESS_INTERVAL_S and not (total and done >= total):
+            return
+        self._phase, self._progress_at = phase, now
+        took, made = now - self._phase_began, done - self._phase_first
+        rate = made / took if took >= _RATE_AFTER_S and made else None
+        eta = (total - done) / rate if rate and total else None
+        self.event(self._step, Progress(phase=phase, done=done, total=total, unit=unit, rate=rate, eta_s=eta))
 
     def sync(self) -> None:
         """Force the records to the disk, before a checkpoint counts."""

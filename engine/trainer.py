@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 import torch
 
+from engine.data.documents import DataError
 from engine.data.hashing import scalar_seed
 from engine.distributed import World
 from engine.memory import memory_bytes
@@ -18,7 +19,7 @@ from engine.precision import autocast
 from engine.preparation import Prepared
 from engine.probes import ProbeError, fill_masks
 from engine.recorder import Recorder
-from engine.stopping import StopSignal
+from engine.stopping import StopRequested, StopSignal
 from presets.config import to_toml
 from runs.events import (
     AttemptEnded,
@@ -50,7 +51,7 @@ class Trainer:
         self._window_started = time.perf_counter()
         self._window_first = self.state.step
         self._data_time = 0.0
-        self._saved_step = self.state.step if self.state.step else -1
+        self._saved_step = self._tried_step = self.state.step if self.state.step else -1
 
     def train(self) -> Outcome:
         """The whole loop. A stopping run saves and does not evaluate, so that a resumed one repeats nothing."""
@@ -62,7 +63,14 @@ class Trainer:
         self._restart_window()
         wants_stop = self.stop.poll()
         while self.state.step < self.run.total_steps:
-            if self._step(wants_stop):
+            try:
+                is_stopped = self._step(wants_stop)
+            except StopRequested:
+                is_stopped = True  # while the stream was waited for
+            except DataError:
+                self._save(is_best=False)  # the stream broke off; resuming goes on from here
+                raise
+            if is_stopped:
                 return self._stop_early()
             self._after_step()
             if self._is_out_of_patience():
@@ -81,7 +89,7 @@ class Trainer:
             return True
         config, run, step = self.config, self.run, self.state.step
         asked_at = time.perf_counter()
-        epochs, samples = run.order.slice(self.state.samples, run.global_batch)
+        epochs, samples = run.samples.take(self.state.samples, run.global_batch)
         epochs, samples = epochs.to(self.world.device), samples.to(self.world.device)
         num_predictions = run.objective.num_predictions(run.train.lengths[samples])
         mine = slice(self.world.rank, None, self.world.size)
@@ -157,7 +165,7 @@ class Trainer:
                 "step_time_s": step_time,
                 "data_time_s": self._data_time / num_steps,
                 "memory_allocated_bytes": memory_bytes(self.world.device),
-                "epoch": self.state.samples / len(self.run.train),
+                "epoch": self.state.samples / self.run.samples.order.num_samples,
             },
         )
         self._window_loss.zero_()
@@ -232,7 +240,7 @@ class Trainer:
     def _save(self, is_best: bool) -> None:
         """Write a checkpoint. A full disk is said aloud and does not stop training."""
         paused_at = time.perf_counter()
-        step = self.state.step
+        step = self._tried_step = self.state.step
         sums = torch.stack([self._window_loss, self._window_norm])
         self.world.sum(sums[:1])
         if self.world.is_main:
@@ -279,7 +287,7 @@ class Trainer:
         for request in self.stop.take_requests():
             answer = ControlAnswered(request=request.id, verb="stop", accepted=False, message="already finished")
             self.recorder.event(self.state.step, answer)
-        if self.state.step != self._saved_step:
+        if self.state.step != self._tried_step:  # the same on every process, unlike whether it was written
             self._save(is_best=False)
         return self._end("finished", reason)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import tomllib
@@ -70,10 +71,12 @@ def all_presets() -> tuple[Preset, ...]:
 
 
 def find_preset(name: str) -> Preset:
-    """The preset of that name. Raises KeyError with a sentence that lists the names there are."""
+    """The preset of that name. Raises KeyError with a sentence that gives close names, else all there are."""
     presets = {preset.name: preset for preset in all_presets()}
     if name not in presets:
-        raise KeyError(f"there is no preset {name!r}; there are {', '.join(presets)}")
+        close = difflib.get_close_matches(name, presets, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(presets)}"
+        raise KeyError(f"there is no preset {name!r}; {hint}")
     return presets[name]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import PurePath
 
 import msgspec
 
@@ -15,6 +16,7 @@ class CorpusFacts(msgspec.Struct, frozen=True):
     """Published or measured size of a dataset's split, for estimates only.
 
     rows: rows of the split. words_per_row: mean whitespace words. download_bytes: 0 when shipped.
+    usable_share: share of the rows that have at least five words; the words are theirs.
     """
 
     label: str
@@ -22,6 +24,7 @@ class CorpusFacts(msgspec.Struct, frozen=True):
     words_per_row: float
     download_bytes: int
     about: str
+    usable_share: float = 1.0
 
 
 EMBEDDED: dict[str, CorpusFacts] = {
@@ -48,8 +51,47 @@ HUB: dict[tuple[str, str], CorpusFacts] = {
         words_per_row=56,
         download_bytes=313_000_000,
         about="28,475 Wikipedia articles, a paragraph a row, many rows empty",
+        # 1,165,029 rows are not empty (PreNLP's WikiText103), about one in a hundred of them a title of few words
+        usable_share=0.64,
+    ),
+    ("wikimedia/wikipedia", "20231101.en"): CorpusFacts(
+        label="English Wikipedia of November 2023",
+        rows=6_407_814,
+        words_per_row=500,
+        download_bytes=11_685_000_000,
+        about="an article a row; rows and bytes as its card says, words from its 20.2 GB of text",
+    ),
+    ("Skylion007/openwebtext", ""): CorpusFacts(
+        label="OpenWebText",
+        rows=8_013_769,
+        words_per_row=850,
+        download_bytes=13_510_000_000,
+        about="pages that Reddit linked to; rows and bytes from its card, words from its 9 billion GPT-2 tokens",
+    ),
+    ("allenai/c4", "en"): CorpusFacts(
+        label="C4, English",
+        rows=364_868_892,
+        words_per_row=370,
+        download_bytes=305_000_000_000,
+        about="cleaned Common Crawl pages; rows and bytes as its card says, words from its 156 billion tokens",
+    ),
+    ("pile-cc", ""): CorpusFacts(
+        label="Pile-CC",
+        rows=54_953_117,
+        words_per_row=720,
+        download_bytes=345_000_000_000,
+        about="the Pile's Common Crawl; rows and words from the Pile's paper; fetches the whole Pile",
+    ),
+    ("bookcorpus/bookcorpus", ""): CorpusFacts(
+        label="BookCorpus",
+        rows=74_004_228,
+        words_per_row=13.3,
+        download_bytes=1_180_000_000,
+        about="a sentence of a novel a row; rows, words and bytes as its card and its paper say",
     ),
 }
+
+_ONLY_CONFIGURATION = "plain_text"  # what some datasets call the one they have
 
 
 ALIASES: dict[str, str] = {
@@ -62,16 +104,48 @@ ALIASES: dict[str, str] = {
     "bookcorpus": "bookcorpus/bookcorpus",
 }
 
+USUAL_CONFIGURATIONS: dict[str, str] = {
+    "Salesforce/wikitext": "wikitext-103-raw-v1",
+    "wikimedia/wikipedia": "20231101.en",
+    "allenai/c4": "en",
+}
+"""Datasets that have several configurations, and the one of them that most people mean."""
+
+
+class RowFilter(msgspec.Struct, frozen=True):
+    """Rows that belong to a dataset that is part of another: those whose `column` has `value` under `key`."""
+
+    column: str
+    key: str
+    value: str
+
+
+_ROW_FILTERS = {"pile-cc": RowFilter("meta", "pile_set_name", "Pile-CC")}
+
+
+def row_filter(data: DataConfig) -> RowFilter | None:
+    """Which rows of the hub's dataset are meant; None for all."""
+    return _ROW_FILTERS.get(data.dataset) if data.source == "hub" else None
+
 
 def facts(data: DataConfig) -> CorpusFacts | None:
     """What is known of the dataset, or None for one we have never seen."""
     if data.source == "embedded":
         return EMBEDDED.get(data.dataset)
-    return HUB.get((data.dataset, data.dataset_config))
+    if data.source != "hub":
+        return None
+    if (data.dataset, data.dataset_config) in HUB:
+        return HUB[data.dataset, data.dataset_config]
+    configuration = "" if data.dataset_config == _ONLY_CONFIGURATION else data.dataset_config
+    return HUB.get((hub_id(data.dataset), configuration))
 
 
 def label(data: DataConfig) -> str:
     """The dataset as a header shows it: its source is always part of the name."""
+    if data.source == "synthetic":
+        return f"{data.dataset} (synthetic)"
+    if data.source == "files":
+        return f"{PurePath(data.dataset).name or data.dataset} (files)"
     name = data.dataset if not data.dataset_config else f"{data.dataset} {data.dataset_config}"
     return f"{name} (embedded)" if data.source == "embedded" else f"{name} (hub)"
 
@@ -87,6 +161,9 @@ def with_embedded_corpus(config: RunConfig) -> RunConfig:
         split=plain.split,
         text_column=plain.text_column,
         revision=plain.revision,
+        access=plain.access,
+        shuffle=plain.shuffle,
+        shuffle_buffer=plain.shuffle_buffer,
         max_samples=0,
         long_documents="split",
     )
@@ -110,14 +187,16 @@ def token_cache_key(data: DataConfig, contents: str = "") -> str:
     if data.tokenizer != "existing":
         del tree["tokenizer_from"]
     tree["dataset"] = hub_id(data.dataset) if data.source == "hub" else data.dataset
+    if (keep := row_filter(data)) is not None:
+        tree["rows"] = msgspec.to_builtins(keep)
     payload = msgspec.json.encode(
         {"version": TOKEN_CACHE_VERSION, "data": tree, "contents": contents}, order="sorted"
     )
     return hashlib.sha256(payload).hexdigest()[:16]
 
 
-_CUT = ("sequence_length", "long_documents")
-_HUB_ONLY = ("dataset_config", "split", "revision", "access", "shuffle_buffer")
+_CUT = ("sequence_length", "long_documents", "stream_patience")
+_HUB_ONLY = ("dataset_config", "split", "revision", "access", "shuffle_buffer", "shard_tokens")
 _GRAMMAR_ONLY = ("difficulty", "markov_order")
 _UNUSED_FIELDS = {
     "embedded": (*_CUT, *_HUB_ONLY, *_GRAMMAR_ONLY, "text_column"),

@@ -5,16 +5,21 @@ from __future__ import annotations
 import msgspec
 
 # Tokens for each whitespace word of the embedded corpus (1,794,884 words), lower-cased, punctuation apart,
-# tokenizers 0.23, WordPiece trained on the whole corpus at each size.
+# tokenizers 0.23, trained on the whole corpus at each size; bpe on bytes, unigram on words with their space.
 WORD_TOKENS_PER_WORD = 1.119
-WORDPIECE_TOKENS_PER_WORD = (
-    (1_000, 1.864),
-    (2_000, 1.554),
-    (4_000, 1.336),
-    (8_000, 1.204),
-    (16_000, 1.142),
-    (30_000, 1.122),
-)
+TOKENS_PER_WORD = {
+    "wordpiece": (
+        (1_000, 1.864),
+        (2_000, 1.554),
+        (4_000, 1.336),
+        (8_000, 1.204),
+        (16_000, 1.142),
+        (30_000, 1.122),
+    ),
+    "bpe": ((1_000, 1.985), (4_000, 1.357), (16_000, 1.147), (30_000, 1.123)),
+    "unigram": ((1_000, 1.850), (4_000, 1.310), (16_000, 1.124), (30_000, 1.111)),
+}
+BYTES_PER_WORD = 5.0  # UTF-8, without the space
 
 # What a process takes before the first weight: PyTorch's libraries, and on CUDA the context.
 RUNTIME_BYTES = {"cpu": 400_000_000, "cuda": 600_000_000}

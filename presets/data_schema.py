@@ -63,6 +63,20 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             unit="rows", ge=1, le=1_000_000, advanced=True,
         ),
     ] = 10_000  # fmt: skip
+    shard_tokens: Annotated[
+        int,
+        field(
+            "first shard", "Of a stream: how much is read before training starts; later shards are larger.",
+            unit="tokens", ge=1000, le=100_000_000, advanced=True,
+        ),
+    ] = 500_000  # fmt: skip
+    stream_patience: Annotated[
+        int,
+        field(
+            "stream patience", "How long a stream that broke off is tried again before the run stops.",
+            unit="s", ge=0, le=86_400, advanced=True,
+        ),
+    ] = 300  # fmt: skip
     difficulty: Annotated[
         int, field("difficulty", "Of a grammar: 1 has the fewest rules, 5 the most.", ge=1, le=5)
     ] = 1
@@ -75,14 +89,14 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 1  # fmt: skip
     max_samples: Annotated[
         int,
-        field("max samples", "Rows read from the dataset, or sentences of a grammar.", unit="rows", ge=0, zero="all"),
+        field(
+            "max samples", "Rows read from the dataset, or sentences of a grammar.", unit="rows", ge=0, zero="all"
+        ),
     ] = 0
     min_words: Annotated[
         int, field("minimum words", "Rows with fewer words are left out.", unit="words", ge=0, le=10_000)
     ] = 5
-    deduplicate: Annotated[
-        bool, field("deduplicate", "Keep one of several documents with the same text.")
-    ] = True
+    deduplicate: Annotated[bool, field("deduplicate", "Keep one of several documents with the same text.")] = True
     lowercase: Annotated[bool, field("lower-case", "Fold the text to lower case before tokenising.")] = True
     long_documents: Annotated[
         Literal["split", "truncate"],

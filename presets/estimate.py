@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import msgspec
 
-from presets import corpora
-from presets.costs import (
-    CPU_COST,
-    GPU_COST,
-    RUNTIME_BYTES,
-    WORD_TOKENS_PER_WORD,
-    WORDPIECE_TOKENS_PER_WORD,
-    DeviceCost,
-)
+from presets.costs import CPU_COST, GPU_COST, RUNTIME_BYTES, DeviceCost
 from presets.schema import RunConfig
+from presets.sequence_counts import SequenceCounts, count_sequences, vocab_size, vocabulary_basis
 
-_LENGTH_SPREAD = 0.75  # standard deviation of the logarithm of a document's length, where only the mean is known
 _EVALUATION_COST = 0.4  # a forward pass alone, as a share of forward, backward and update
+FLOPS_FORMULA = (
+    "FLOPs are steps × global batch × sequence length, padding with them, × (6 × weights of the matrices + "
+    "12 × layers × sequence length × hidden size for attention); the head counts for the masked share alone."
+)
 _START_S = 8.0  # importing torch, reading the token cache, building the model: measured on two cores
 
 
@@ -60,12 +55,17 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """Rows are sequences of the training split; tokens are all that are trained on; memory is one device's."""
+    """Rows are sequences of the training split; tokens are all that are trained on; memory is one device's.
+
+    flops: floating-point operations of the whole training, evaluations left out.
+    """
 
     parameters: ParameterCount
+    parameters_basis: str
     rows: Figure
     steps: Figure
     tokens: Figure
+    flops: Figure
     memory_bytes: Figure
     time_s: Figure
     device: str
@@ -73,17 +73,17 @@ class Estimate(msgspec.Struct, frozen=True):
 
 
 def count_parameters(config: RunConfig) -> ParameterCount:
-    """Exact, by the shapes of the model that the engine builds."""
-    model = config.model
+    """Exact for a vocabulary of `vocab_size`, by the shapes of the model that the engine builds."""
+    model, num_tokens = config.model, vocab_size(config.data)
     hidden, inner = model.hidden_size, model.feed_forward_size
     positions = config.data.sequence_length * hidden if model.positions == "learned" else 0
     attention = 3 * hidden * hidden + 3 * hidden + hidden * hidden + hidden
     feed_forward = hidden * inner + inner + inner * hidden + hidden
     norms = 2 * 2 * hidden
     return ParameterCount(
-        embedding=config.data.vocab_size * hidden + positions,
+        embedding=num_tokens * hidden + positions,
         encoder=model.num_layers * (attention + feed_forward + norms) + 2 * hidden,
-        head=config.data.vocab_size,
+        head=num_tokens,
     )
 
 
@@ -93,14 +93,16 @@ def estimate(config: RunConfig, machine: Machine, measured: TokenCounts | None =
     Pure and fast: called on every key that is typed into the form.
     """
     on_gpu = config.launch.device == "cuda" or (config.launch.device == "auto" and bool(machine.num_gpus))
-    rows, row_tokens = _rows(config, measured)
+    counts = _counts(config, measured)
+    rows = Figure(counts.rows, counts.basis)
     steps = _steps(config, rows)
-    tokens = _tokens(config, steps, row_tokens)
     return Estimate(
         parameters=count_parameters(config),
+        parameters_basis=vocabulary_basis(config.data),
         rows=rows,
         steps=steps,
-        tokens=tokens,
+        tokens=_tokens(config, steps, counts.tokens_per_row),
+        flops=_flops(config, steps),
         memory_bytes=_memory(config, on_gpu),
         time_s=_time(config, machine, steps, on_gpu),
         device=_device(config, machine, on_gpu),
@@ -113,62 +115,20 @@ def global_batch(config: RunConfig) -> int:
     return config.train.batch_size * config.train.accumulation_steps * config.launch.num_processes
 
 
-def tokens_per_word(config: RunConfig) -> float:
-    """Tokens for a whitespace word; measured on the embedded corpus, interpolated in the logarithm of the size."""
-    if config.data.tokenizer == "word":
-        return WORD_TOKENS_PER_WORD
-    table = WORDPIECE_TOKENS_PER_WORD
-    size = min(max(config.data.vocab_size, table[0][0]), table[-1][0])
-    for (low, at_low), (high, at_high) in itertools.pairwise(table):
-        if size <= high:
-            share = math.log(size / low) / math.log(high / low)
-            return at_low + share * (at_high - at_low)
-    return table[-1][1]
-
-
-def _rows(config: RunConfig, measured: TokenCounts | None) -> tuple[Figure, float | None]:
-    """Sequences of the training split, and the mean tokens of one."""
-    if measured is not None:
-        basis = "Sequences and tokens are counted: this text is already tokenised."
-        return Figure(measured.train_rows, basis), measured.train_tokens / max(measured.train_rows, 1)
-    data = config.data
-    facts = corpora.facts(data)
-    if facts is None:
-        return Figure(None, "Sequences and tokens are unknown until the data are read."), None
-    room = data.sequence_length - 2
-    documents = min(facts.rows, data.max_samples or facts.rows) * (1 - data.validation_fraction)
-    length = facts.words_per_row * tokens_per_word(config)
-    if data.long_documents == "split":
-        per_document = max(1.0, length / room + 0.5)  # the last piece of a document is half full on average
-        row_tokens = min(length / per_document, room) + 2
-    else:
-        per_document = 1.0
-        row_tokens = _mean_of_shorter(length, room) + 2
-    basis = (
-        f"Sequences rest on {facts.rows:,} rows of {facts.words_per_row:,.0f} words ({facts.label}) and "
-        f"{tokens_per_word(config):.2f} tokens a word, measured on the embedded corpus"
-        + (f"; rows under {data.min_words} words are not taken off." if data.min_words > 1 else ".")
-    )
-    return Figure(round(documents * per_document), basis), row_tokens
-
-
-def _mean_of_shorter(mean: float, limit: float) -> float:
-    """Mean of min(length, limit) for log-normal lengths of that mean; what truncation leaves of a document."""
-    location = math.log(mean) - _LENGTH_SPREAD**2 / 2
-    distance = (math.log(limit) - location) / _LENGTH_SPREAD
-    below = mean * _normal_share(distance - _LENGTH_SPREAD)
-    return below + limit * (1 - _normal_share(distance))
-
-
-def _normal_share(x: float) -> float:
-    return 0.5 * (1 + math.erf(x / math.sqrt(2)))
+def _counts(config: RunConfig, measured: TokenCounts | None) -> SequenceCounts:
+    if measured is None:
+        return count_sequences(config.data)
+    basis = "Sequences and tokens are counted: this text is already tokenised."
+    return SequenceCounts(measured.train_rows, measured.train_tokens / max(measured.train_rows, 1), basis)
 
 
 def _steps(config: RunConfig, rows: Figure) -> Figure:
     train = config.train
     stopping = " Early stopping may end it sooner." if train.early_stopping_patience else ""
     if train.max_steps:
-        return Figure(train.max_steps, "The number of steps is set." + stopping)
+        passes = train.max_steps * global_batch(config) / rows.value if rows.value else None
+        known = "" if passes is None else f": about {passes:.2g} passes over the sequences"
+        return Figure(train.max_steps, f"The number of steps is set{known}." + stopping)
     if rows.value is None:
         return Figure(None, "Steps are unknown until the data are read; set a number of steps to fix them.")
     value = math.ceil(train.epochs * rows.value / global_batch(config))
@@ -184,6 +144,13 @@ def _tokens(config: RunConfig, steps: Figure, row_tokens: float | None) -> Figur
     return Figure(round(value), basis)
 
 
+def _flops(config: RunConfig, steps: Figure) -> Figure:
+    if steps.value is None:
+        return Figure(None, "FLOPs are unknown until the number of steps is known.")
+    positions = steps.value * global_batch(config) * config.data.sequence_length
+    return Figure(positions * _operations_per_position(config), f"{FLOPS_FORMULA} Evaluations are left out.")
+
+
 def _memory(config: RunConfig, on_gpu: bool) -> Figure:
     """Weights, gradients and AdamW's two moments in fp32; what backward keeps of one micro-batch; the logits."""
     model, data = config.model, config.data
@@ -192,7 +159,7 @@ def _memory(config: RunConfig, on_gpu: bool) -> Figure:
     width = 2 if config.train.precision == "bf16" or (config.train.precision == "auto" and on_gpu) else 4
     kept = model.num_layers * (8 * hidden + 2 * inner + (2 * hidden if model.dropout else 0)) + 4 * hidden
     predicted = config.train.batch_size * math.ceil(config.objective.mask_rate * data.sequence_length)
-    value = 16 * count_parameters(config).total + positions * kept * width + 2 * predicted * data.vocab_size * 4
+    value = 16 * count_parameters(config).total + positions * kept * width + 2 * predicted * vocab_size(data) * 4
     basis = (
         f"Memory is weights, gradients, AdamW's moments, activations of {config.train.batch_size:,} × "
         f"{data.sequence_length:,} tokens, and logits of {predicted:,} masked ones, by arithmetic; the runtime "
@@ -214,22 +181,25 @@ def _time(config: RunConfig, machine: Machine, steps: Figure, on_gpu: bool) -> F
     eval_rows = config.train.eval_rows or 1024
     evaluation_s = evaluations * eval_rows * forward_backward_s * _EVALUATION_COST
     value = _START_S + steps.value * step_s + evaluation_s / (config.launch.num_processes if on_gpu else 1)
-    return Figure(value, f"Time rests on {cost.source}", low=value / cost.spread, high=value * cost.spread)
+    basis = f"Time rests on {cost.source} Getting and tokenising data that are not at hand comes on top."
+    return Figure(value, basis, low=value / cost.spread, high=value * cost.spread)
 
 
 def _seconds_per_position(config: RunConfig, cost: DeviceCost) -> float:
-    """Arithmetic and memory traffic of one token's place, on one core or one GPU.
+    """Arithmetic and memory traffic of one token's place, on one core or one GPU."""
+    model, data = config.model, config.data
+    per_layer = 12 * model.hidden_size + 2 * model.feed_forward_size + 3 * model.num_heads * data.sequence_length
+    touched = model.num_layers * per_layer + 3 * config.objective.mask_rate * vocab_size(data)
+    return _operations_per_position(config) / cost.operations_per_s + touched * cost.element_s
 
-    Six operations a weight for forward and backward (Kaplan et al. 2020, 2.1), twelve a layer, position
-    and unit for attention; the head counts for the masked share alone.
-    """
-    model, data, masked = config.model, config.data, config.objective.mask_rate
-    hidden, inner, layers = model.hidden_size, model.feed_forward_size, model.num_layers
-    matrices = layers * (4 * hidden * hidden + 2 * hidden * inner) + masked * data.vocab_size * hidden
-    operations = 6 * matrices + 12 * layers * data.sequence_length * hidden
-    touched: float = layers * (12 * hidden + 2 * inner + 3 * model.num_heads * data.sequence_length)
-    touched += 3 * masked * data.vocab_size
-    return operations / cost.operations_per_s + touched * cost.element_s
+
+def _operations_per_position(config: RunConfig) -> float:
+    """Of forward and backward: see FLOPS_FORMULA (Kaplan et al. 2020, 2.1)."""
+    model, data = config.model, config.data
+    hidden, layers = model.hidden_size, model.num_layers
+    matrices = layers * (4 * hidden * hidden + 2 * hidden * model.feed_forward_size)
+    matrices_of_head = config.objective.mask_rate * vocab_size(data) * hidden
+    return 6 * (matrices + matrices_of_head) + 12 * layers * data.sequence_length * hidden
 
 
 def _device(config: RunConfig, machine: Machine, on_gpu: bool) -> str:

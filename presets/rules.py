@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from presets.corpora import EMBEDDED
+from presets.grammars import GRAMMARS, grammar_facts
 from presets.schema import MASK_TOKEN, NUM_SPECIAL_TOKENS, RunConfig
 
 
@@ -22,7 +23,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 def broken_rules(config: RunConfig) -> tuple[Problem, ...]:
     """Every rule across fields that the configuration breaks."""
-    return (*_model(config), *_data(config), *_schedule(config), *_probes(config))
+    return (*_model(config), *_data(config), *_grammar(config), *_schedule(config), *_probes(config))
 
 
 def _model(config: RunConfig) -> Iterator[Problem]:
@@ -53,6 +54,31 @@ def _data(config: RunConfig) -> Iterator[Problem]:
         yield Problem(("data.text_column",), "name the column that holds the text")
     if data.vocab_size <= NUM_SPECIAL_TOKENS + 1:
         yield Problem(("data.vocab_size",), "the vocabulary needs room for more than the special tokens")
+
+
+def _grammar(config: RunConfig) -> Iterator[Problem]:
+    """A grammar's floor is exact only when every word is a token and every sentence is whole."""
+    data = config.data
+    if data.source != "synthetic":
+        return
+    if data.dataset not in GRAMMARS:
+        yield Problem(("data.dataset",), f"{data.dataset!r} is not a grammar; there is {', '.join(GRAMMARS)}")
+        return
+    facts = grammar_facts(data)
+    if data.tokenizer != "word":
+        yield Problem(("data.tokenizer",), f"a grammar's tokens are its words: choose word, not {data.tokenizer}")
+    if data.vocab_size < facts.num_words + NUM_SPECIAL_TOKENS:
+        message = f"{facts.label} has {facts.num_words} words and {NUM_SPECIAL_TOKENS} special tokens"
+        yield Problem(("data.vocab_size",), f"{message}; choose {facts.num_words + NUM_SPECIAL_TOKENS} or more")
+    if data.sequence_length < facts.longest + 2:
+        message = f"the longest sentence of {facts.label} has {facts.longest} words, with [CLS] and [SEP]"
+        yield Problem(("data.sequence_length",), f"{message} {facts.longest + 2} tokens; fewer would cut it")
+    if data.min_words > facts.shortest:
+        message = f"the shortest sentence of {facts.label} has {facts.shortest} words, and must not be left out"
+        yield Problem(("data.min_words",), message)
+    if data.deduplicate:
+        message = "frequent sentences of a grammar come more than once; leaving copies out would change its floor"
+        yield Problem(("data.deduplicate",), message)
 
 
 def _schedule(config: RunConfig) -> Iterator[Problem]:

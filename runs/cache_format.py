@@ -1,11 +1,14 @@
 """What the files of a token cache say: written by the engine, read by everybody.
 
     <key>/tokenizer.json  source.json        written first
-          shard-00000/    train.tokens  train.rows.npy  train.documents.npy  validation.*  shard.json
+          shard-00000/    train.tokens  train.rows.npy  train.documents.npy  validation.*
+                          token_counts.npy  hashes.npy  shard.json
+          progress.json  problem.json        while a stream is read, or after it broke off
           manifest.json                      written last: without it the cache is still being built
 
 A shard is a folder that is renamed into place whole. `*.tokens` is flat uint16 (uint32 for vocabularies over
-65,536); `*.rows.npy` and `*.documents.npy` are int64 offsets into it, one more than there are rows or documents.
+65,536); `*.rows.npy` and `*.documents.npy` are int64 offsets into it, one more than there are rows or documents;
+`token_counts.npy` counts the training tokens of the shard, `hashes.npy` has its documents' 64-bit hashes.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ SOURCE = "source.json"
 SHARD = "shard.json"
 TOKENIZER = "tokenizer.json"
 PROBLEM = "problem.json"
+PROGRESS = "progress.json"
 
 
 class SplitCounts(msgspec.Struct, frozen=True):
@@ -56,7 +60,7 @@ class Statistics(msgspec.Struct, frozen=True):
 class ShardRecord(msgspec.Struct, frozen=True):
     """`shard.json`. first_document … end_document: which documents of the source it holds, those left out too.
 
-    files maps each file of the shard to its SHA-256.
+    duplicates: copies that were left out. files maps each file of the shard to its SHA-256.
     """
 
     index: int
@@ -65,6 +69,8 @@ class ShardRecord(msgspec.Struct, frozen=True):
     train: SplitCounts
     validation: SplitCounts
     files: dict[str, str]
+    duplicates: int = 0
+    longest: tuple[LongDocument, ...] = ()
 
 
 class SourceRecord(msgspec.Struct, frozen=True):
@@ -94,6 +100,15 @@ class CacheManifest(msgspec.Struct, frozen=True):
     statistics: Statistics
     num_duplicates: int
     finished: float
+
+
+class BuildProgress(msgspec.Struct, frozen=True):
+    """`progress.json`: how far the process that reads a stream has come."""
+
+    phase: str
+    done: int
+    total: int
+    unit: str
 
 
 class BuildProblem(msgspec.Struct, frozen=True):

@@ -177,7 +177,8 @@ class RunReader:
     def _take_event(self, tail: _AttemptTail, event: Event) -> None:
         self._version += 1
         if isinstance(event, Progress):
-            self._phase = event
+            if event.time >= self._time:  # else a later record has shown that the wait is over
+                self._phase = event
             return
         if isinstance(event, Probed):
             self._probes.append(event)
@@ -199,6 +200,8 @@ class RunReader:
             return
         self._step = int(step)
         self._time = max(self._time, _number(record.get("time"), 0.0))
+        if self._phase is not None and self._time > self._phase.time:
+            self._phase = None
         if math.isfinite(elapsed_s):
             tail.elapsed_s = max(tail.elapsed_s, elapsed_s)
             if "loss" in record:

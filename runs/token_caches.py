@@ -8,22 +8,15 @@ import sys
 from array import array
 from pathlib import Path
 
-import msgspec
-
 from presets.corpora import token_cache_key
 from presets.estimate import TokenCounts
 from presets.schema import DataConfig
+from runs.cache_format import MANIFEST, CacheManifest
 from runs.checksums import sha256_of
 from runs.folder import find_run, read_struct, runs_dir, token_caches_dir
 
 TEXT_SUFFIXES = (".txt", ".jsonl", ".csv", ".parquet")
 _NPY_MAGIC = b"\x93NUMPY\x01\x00"
-
-
-class _Manifest(msgspec.Struct):
-    """Only what is needed to know that the cache is whole."""
-
-    key: str
 
 
 def cache_key(data: DataConfig) -> str:
@@ -66,10 +59,10 @@ def _tokenizer_version(reference: str) -> str:
 
 
 def tokenizer_file(reference: str) -> Path | None:
-    """Where an existing tokenizer lies on this disk: a file, or the last checkpoint of `run:NAME`; None for the hub's."""
+    """Where a tokenizer lies on this disk: a file, or in the last checkpoint of `run:NAME`; None for the hub's."""
     if reference.startswith("run:"):
         try:
-            checkpoints = find_run(reference.removeprefix("run:"), runs_dir()).checkpoints_dir
+            checkpoints = find_run(runs_dir(), reference.removeprefix("run:")).checkpoints_dir
             return checkpoints / (checkpoints / "last").read_text(encoding="utf-8").strip() / "tokenizer.json"
         except (OSError, LookupError, ValueError):
             return None
@@ -78,26 +71,33 @@ def tokenizer_file(reference: str) -> Path | None:
 
 
 def count_sequences(data: DataConfig) -> TokenCounts | None:
-    """Training sequences and their tokens ([CLS] and [SEP] with them); None when this text is not cached.
+    """Training sequences and their tokens ([CLS] and [SEP] with them); None when this text is not cached whole.
 
     Blocking: reads the document or row offsets, a few megabytes for the largest datasets.
     """
-    folder = token_caches_dir() / token_cache_key(data)
+    folder = token_caches_dir() / cache_key(data)
     name = "train.rows.npy" if data.long_documents == "truncate" else "train.documents.npy"
-    manifest = read_struct(folder / "manifest.json", _Manifest)
+    manifest = read_struct(folder / MANIFEST, CacheManifest)
     if manifest is None or manifest.key != folder.name:
         return None
-    try:
-        offsets = _read_offsets(folder / name)
-    except (OSError, ValueError):
-        return None
     room = data.sequence_length - 2
-    lengths = [after - before for before, after in itertools.pairwise(offsets)]
-    if data.long_documents == "truncate":
-        kept = [min(length, room) for length in lengths if length]
-        return TokenCounts(len(kept), sum(kept) + 2 * len(kept))
-    rows = sum(-(-length // room) for length in lengths)
-    return TokenCounts(rows, sum(lengths) + 2 * rows)
+    num_rows = num_tokens = 0
+    for index in range(len(manifest.shards)):
+        try:
+            offsets = _read_offsets(shard_folder(folder, index) / name)
+        except (OSError, ValueError):
+            return None
+        lengths = [after - before for before, after in itertools.pairwise(offsets)]
+        if data.long_documents == "truncate":
+            lengths = [min(length, room) for length in lengths]
+        num_rows += sum(-(-length // room) for length in lengths)
+        num_tokens += sum(lengths)
+    return TokenCounts(num_rows, num_tokens + 2 * num_rows)
+
+
+def shard_folder(cache: Path, index: int) -> Path:
+    """Where the shard of that number lies in a cache's folder."""
+    return cache / f"shard-{index:05d}"
 
 
 def _read_offsets(path: Path) -> array[int]:

@@ -87,4 +87,7 @@ def train(folder: RunFolder, *, resume: str = "", stop_at: int | None = None) ->
     prepared, world, recorder, stop = prepare_attempt(folder, resume=resume, stop_at=stop_at)
     trainer = Trainer(prepared, world, recorder, stop)
     stop.trainer = trainer
-    return trainer, trainer.train()
+    try:
+        return trainer, trainer.train()
+    finally:
+        prepared.close()

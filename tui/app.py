@@ -34,6 +34,7 @@ APP_COMMANDS = (
     ),
     Command("monitor", "2", "Monitor", "Watch the run that was opened last, or the newest.", "show_monitor"),
     Command("runs", "3", "Runs", "Every run: filter, open, resume, delete.", "show_runs"),
+    Command("data", "6", "Data", "Datasets and token caches: look into them, build, verify, clear.", "show_data"),
     Command("new", "n", "New run", "Go to the presets and start another run.", "show_launch", show=False),
     Command("help", "question_mark", "Help", "What this screen is for, and its keys.", "help", key_display="?"),
     Command("quit", "q", "Quit", "Leave the dashboard; runs go on without it.", "quit"),
@@ -52,6 +53,12 @@ def _runs_screen() -> Screen[Any]:
     return RunsScreen()
 
 
+def _data_screen() -> Screen[Any]:
+    from tui.screens.data import DataScreen
+
+    return DataScreen()
+
+
 class TinyTrainApp(App[None]):
     """`runs` is the folder in which all runs are."""
 
@@ -60,7 +67,9 @@ class TinyTrainApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(APP_COMMANDS)]
     APP_COMMANDS: ClassVar[tuple[Command, ...]] = APP_COMMANDS
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = App.COMMANDS | {CommandsProvider}
-    SCREENS: ClassVar[dict[str, Callable[[], Screen[Any]]]] = {"launch": _launch_screen, "runs": _runs_screen}
+    SCREENS: ClassVar[dict[str, Callable[[], Screen[Any]]]] = {
+        "launch": _launch_screen, "runs": _runs_screen, "data": _data_screen,
+    }  # fmt: skip
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it without ClassVar
         (0, "-tiny"), (76, "-narrow"), (110, "-normal"), (150, "-wide"),
     ]  # fmt: skip
@@ -111,6 +120,10 @@ class TinyTrainApp(App[None]):
     async def action_show_runs(self) -> None:
         """Go to Runs."""
         await self.switch_screen("runs")
+
+    async def action_show_data(self) -> None:
+        """Go to Data."""
+        await self.switch_screen("data")
 
     async def action_show_monitor(self) -> None:
         """Go to the run opened last, else the newest live one, else the newest."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tui.cli_output import FAILED, INTERRUPTED, WRONG, WrongRequest, give_up_pipe, say, speak_plainly, warn
+from tui.data_arguments import add_data_actions
 
 PROGRAM = "tinytrain-tui"
 
@@ -158,9 +159,21 @@ def make_parser() -> argparse.ArgumentParser:
     )
     resume.add_argument("--detach", action="store_true", help="return once the run is started; it goes on")
 
-    presets = verb("presets", "cli_presets", "list the presets, or show one", "presets show quickstart")
-    presets.add_argument("action", nargs="?", choices=("show",), metavar="show", help="show one preset")
-    presets.add_argument("name", nargs="?", metavar="NAME", help="which one")
+    presets = verb(
+        "presets", "cli_presets", "list the presets, show one, or compare the models of several",
+        "presets compare v1-imdb-small v2-hf-medium hf-large",
+    )  # fmt: skip
+    presets.add_argument(
+        "action",
+        nargs="?",
+        choices=("show", "compare"),
+        metavar="show|compare",
+        help="one in full, or several models",
+    )
+    presets.add_argument("names", nargs="*", metavar="NAME", help="which ones")
+
+    data = verb("data", "cli_data", "show datasets and token caches, build and clear caches", "data show imdb")
+    add_data_actions(data, _Parser)
 
     verb("doctor", "doctor", "say what this machine has: Python, torch, GPUs, disk, terminal, hub", "doctor")
     return parser

@@ -64,7 +64,7 @@ class Lines:
             case Progress():
                 self._show_progress(event)
             case Baselines():
-                say(f"to beat: {event.uniform_loss:.4f} by guessing, {event.unigram_loss:.4f} by word frequency")
+                say(f"to beat: {to_beat(event)}")
             case Evaluated():
                 self._show_evaluation(event)
             case CheckpointSaved():
@@ -93,6 +93,13 @@ class Lines:
             f"step {event.step:,} of {self._total_steps:,}  validation {event.loss:.4f}{train}  "
             f"accuracy {100 * event.accuracy:.1f} %{rate}{best}"
         )
+
+
+def to_beat(baselines: Baselines) -> str:
+    """What guessing and word frequency score, and the floor where it is known."""
+    words = f"{baselines.uniform_loss:.4f} by guessing, {baselines.unigram_loss:.4f} by word frequency"
+    floor = "" if baselines.floor_loss is None else f"; the floor is {baselines.floor_loss:.4f} (exact)"
+    return words + floor
 
 
 def say_probes(probes: tuple[ProbeResult, ...]) -> None:

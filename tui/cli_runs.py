@@ -10,7 +10,7 @@ from runs.folder import runs_dir
 from runs.reader import RunReader, RunSnapshot
 from runs.status import SIGNS
 from runs.summary import RunIndex, RunSummary
-from tui.cli_lines import say_probes
+from tui.cli_lines import say_probes, to_beat
 from tui.cli_output import DONE, number, say, say_json, say_table, warn
 from tui.cli_reference import the_run
 from tui.figures import elapsed
@@ -97,10 +97,7 @@ def _say_run(run: RunSnapshot) -> None:
     if run.best_loss is not None:
         facts.append(("best", f"validation loss {run.best_loss:.4f} at step {run.best_step or 0:,}"))
     if run.baselines:
-        base = run.baselines
-        facts.append(
-            ("to beat", f"{base.uniform_loss:.4f} by guessing, {base.unigram_loss:.4f} by word frequency")
-        )
+        facts.append(("to beat", to_beat(run.baselines)))
     if run.splices:
         facts.append(("resumed", "at step " + ", ".join(f"{step:,}" for step in run.splices)))
     if run.num_skipped:

@@ -32,7 +32,11 @@ def spec_of(chart: RunChart, snapshot: RunSnapshot) -> ChartSpec:
     if chart.name != "loss":
         return ChartSpec(chart.metrics[0], total_steps=snapshot.total_steps, from_zero=True)
     baselines = snapshot.baselines
-    guides = (("unigram", baselines.unigram_loss), ("uniform", baselines.uniform_loss)) if baselines else ()
+    guides: tuple[tuple[str, float], ...] = ()
+    if baselines:
+        guides = (("unigram", baselines.unigram_loss), ("uniform", baselines.uniform_loss))
+    if baselines and baselines.floor_loss is not None:
+        guides = (("floor", baselines.floor_loss), *guides)
     best = None
     if snapshot.best_loss is not None and snapshot.best_step is not None:
         best = (snapshot.best_step, snapshot.best_loss)
@@ -83,6 +87,8 @@ def _loss_title(snapshot: RunSnapshot) -> str:
         parts.append(f"◆ val {snapshot.last_val_loss:.3f}")
     if snapshot.best_loss is not None:
         parts.append("★ best")
+    if snapshot.baselines is not None and snapshot.baselines.floor_loss is not None:
+        parts.append(f"floor {snapshot.baselines.floor_loss:.3f}")
     return "  ".join(parts)
 
 

@@ -79,6 +79,8 @@ def sentence_of(event: Event) -> str:
             words = f"{begin}: {event.dataset}, {parameters}, {event.precision} on {event.device}, {devices}"
         case Baselines():
             words = f"word frequency alone scores {event.unigram_loss:.2f}, guessing {event.uniform_loss:.2f} nats"
+            if event.floor_loss is not None:
+                words += f"; the floor is {event.floor_loss:.3f} (exact), which knowing the grammar scores"
         case Evaluated():
             best = " (best)" if event.is_best else ""
             words = f"step {event.step:,} evaluated: {event.loss:.3f} nats, accuracy {event.accuracy:.1%}{best}"

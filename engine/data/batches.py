@@ -2,52 +2,107 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from engine.data.hashing import scalar_seed
-from engine.data.token_cache import Split
+from engine.data.shard_feed import ShardFeed
+from engine.data.shards import Split
 from engine.data.tokenizers import CLS, PAD, SEP
 from presets.schema import DataConfig
 
 
 class SequenceStore:
-    """The sequences of one split, on the device that trains; row i is cut out of the flat tokens when asked."""
+    """The sequences of one split, in the order of its shards; row i is cut out of the flat tokens when asked."""
 
-    def __init__(self, split: Split, data: DataConfig, device: torch.device) -> None:
-        starts, lengths = split.sequences(data)
+    def __init__(self, splits: Iterable[Split], data: DataConfig, device: torch.device) -> None:
         self.length = data.sequence_length
-        # uint16 has few torch kernels; the same bits as int16 are gathered and widened instead
-        self._tokens = torch.from_numpy(split.tokens.view(np.int16)).to(device)
-        self._starts = torch.from_numpy(starts).to(device)
-        self.lengths = torch.from_numpy(lengths + 2).to(device)  # with [CLS] and [SEP]
+        self.sizes: list[int] = []
+        """Sequences of each shard."""
+        self._data = data
+        self._device = device
+        self._tokens: list[Tensor] = []  # one a shard: memory-mapped on the CPU, copied to a device once
+        self._id_mask = 0
+        self._starts = torch.empty(0, dtype=torch.int64, device=device)
+        self.lengths = torch.empty(0, dtype=torch.int64, device=device)
+        """(N,) tokens of each sequence with [CLS] and [SEP]."""
+        for split in splits:
+            self.add(split)
 
     def __len__(self) -> int:
         return len(self._starts)
+
+    def add(self, split: Split) -> None:
+        """Append a shard; the numbers of the sequences before it stay."""
+        starts, lengths = split.sequences(self._data)
+        width = split.tokens.itemsize
+        # unsigned numbers have few torch kernels; the same bits as signed ones are gathered and widened instead
+        signed = split.tokens.view(np.int16 if width == 2 else np.int32)
+        self._id_mask = (1 << 8 * width) - 1
+        self._tokens.append(torch.from_numpy(signed).to(self._device))
+        self._starts = torch.cat([self._starts, torch.from_numpy(starts).to(self._device)])
+        self.lengths = torch.cat([self.lengths, torch.from_numpy(lengths + 2).to(self._device)])
+        self.sizes.append(len(starts))
 
     def rows(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """(B, L) token ids `[CLS] … [SEP] [PAD] …`, and (B,) lengths. indices: (B,) int64."""
         lengths = self.lengths[indices]
         position = torch.arange(self.length, device=indices.device)
         flat = self._starts[indices][:, None] + (position - 1)
-        tokens = self._tokens[flat.clamp_(0, len(self._tokens) - 1)].to(torch.int64) & 0xFFFF
+        tokens = self._gather(indices, flat).to(torch.int64) & self._id_mask
         end = lengths[:, None] - 1
         tokens = torch.where(position < end, tokens, torch.where(position == end, SEP, PAD))
         tokens[:, 0] = CLS
         return tokens, lengths
 
+    def _gather(self, indices: Tensor, flat: Tensor) -> Tensor:
+        """(B, L) numbers out of the sequences' shards. flat: (B, L) places within each one's own shard."""
+        if len(self._tokens) == 1:
+            return self._tokens[0][flat.clamp_(0, len(self._tokens[0]) - 1)]
+        ends = torch.tensor(self.sizes, device=indices.device).cumsum(0)
+        shards = torch.bucketize(indices, ends, right=True)
+        gathered = torch.empty(flat.shape, dtype=self._tokens[0].dtype, device=flat.device)
+        for shard in torch.unique(shards).tolist():
+            here = (shards == shard).nonzero().flatten()
+            tokens = self._tokens[shard]
+            gathered[here] = tokens[flat[here].clamp_(0, len(tokens) - 1)]
+        return gathered
+
 
 class SampleOrder:
     """The endless stream of training samples: epoch after epoch, each in an order of its own.
 
-    Batches run across the end of an epoch, so that every batch is whole and no sample is left out.
+    Batches run across the end of an epoch, so that every batch is whole and no sample is left out. The first
+    epoch of a streamed dataset goes through its shards as they come, each shuffled; so its order follows from the
+    sizes of the shards and never from when they came.
     """
 
-    def __init__(self, num_samples: int, seed: int) -> None:
-        self.num_samples = num_samples
+    def __init__(self, sizes: Iterable[int], seed: int, *, is_streamed: bool = False) -> None:
+        """sizes: samples of each shard that is there."""
+        self._sizes = list(sizes)
         self._seed = seed
+        self._is_streamed = is_streamed
+        self.is_complete = not is_streamed
         self._orders: dict[int, Tensor] = {}
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of one epoch; of a stream that goes on, of what is there."""
+        return sum(self._sizes)
+
+    def add(self, sizes: Iterable[int], is_complete: bool) -> None:
+        """Further shards have come; is_complete: no more will."""
+        self._sizes += sizes
+        self.is_complete = is_complete
+        self._orders.pop(0, None)
+
+    def covers(self, end: int) -> bool:
+        """Whether the places before `end` are known."""
+        return self.is_complete or end <= self.num_samples
 
     def slice(self, first: int, count: int) -> tuple[Tensor, Tensor]:
         """Epochs and sample indices, (count,) each, of the stream's places first … first + count − 1."""
@@ -63,6 +118,39 @@ class SampleOrder:
     def _order(self, epoch: int) -> Tensor:
         if epoch not in self._orders:
             self._orders = {e: order for e, order in self._orders.items() if e >= epoch - 1}
-            generator = torch.Generator().manual_seed(scalar_seed(self._seed, epoch))
-            self._orders[epoch] = torch.randperm(self.num_samples, generator=generator)
+            if epoch == 0 and self._is_streamed:
+                firsts = itertools.accumulate(self._sizes, initial=0)
+                parts = [
+                    first + _permutation(size, self._seed, 0, shard)
+                    for shard, (first, size) in enumerate(zip(firsts, self._sizes, strict=False))
+                ]
+                self._orders[0] = torch.cat(parts)
+            else:
+                self._orders[epoch] = _permutation(self.num_samples, self._seed, epoch)
         return self._orders[epoch]
+
+
+def _permutation(size: int, *seed: int) -> Tensor:
+    return torch.randperm(size, generator=torch.Generator().manual_seed(scalar_seed(*seed)))
+
+
+class SampleStream:
+    """Takes training samples in their order, and waits for shards where a stream has not brought them yet."""
+
+    def __init__(self, store: SequenceStore, order: SampleOrder, feed: ShardFeed | None) -> None:
+        self.store = store
+        self.order = order
+        self._feed = feed
+
+    def take(self, first: int, count: int) -> tuple[Tensor, Tensor]:
+        """Epochs and sample indices of the places first … first + count − 1, (count,) each.
+
+        Raises DataError when the stream broke off, StopRequested when somebody asked to stop while it was waited
+        for; on all ranks alike.
+        """
+        while self._feed is not None and not self.order.covers(first + count):
+            before = len(self.store.sizes)
+            for shard in self._feed.more():
+                self.store.add(shard.train)
+            self.order.add(self.store.sizes[before:], self._feed.is_complete)
+        return self.order.slice(first, count)

@@ -18,6 +18,10 @@ class DataError(ValueError):
     """Data that cannot be had or cannot be used; the text says which, and what to do."""
 
 
+class SourceBroke(DataError):
+    """A source that could be read so far, and cannot be read now; trying again later may help."""
+
+
 class Documents(Protocol):
     """One source of text, opened.
 
@@ -25,7 +29,10 @@ class Documents(Protocol):
     cache that was half built is continued, and a document's number is a name for it.
     """
 
-    data: DataConfig
+    @property
+    def data(self) -> DataConfig:
+        """The settings it was opened with."""
+        ...
 
     @property
     def commit(self) -> str:
@@ -39,11 +46,11 @@ class Documents(Protocol):
 
     @property
     def words(self) -> tuple[str, ...] | None:
-        """The whole vocabulary where it is known beforehand (grammars), in the order of their tokens; else None."""
+        """The whole vocabulary in token order where it is known beforehand (grammars), else None."""
         ...
 
     def read(self, first: int = 0) -> Iterator[Rows]:
-        """Documents from number `first` on. Raises DataError when the source breaks off."""
+        """Documents from number `first` on. Raises SourceBroke when the source breaks off half-way."""
         ...
 
 

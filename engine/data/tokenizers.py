@@ -66,3 +66,15 @@ def _batched(texts: Iterable[str]) -> Iterator[list[str]]:
     iterator = iter(texts)
     while batch := list(islice(iterator, _BATCH)):
         yield batch
+
+
+def make_tokenizer(texts: Iterable[str], data: DataConfig, words: tuple[str, ...] | None) -> Tokenizer:
+    """The tokenizer of a dataset: with exactly `words` where they are known, else learned from the texts."""
+    if words is None:
+        return train_tokenizer(texts, data)
+    vocabulary = {token: index for index, token in enumerate([*SPECIAL_TOKENS, *words])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.add_special_tokens(SPECIAL_TOKENS)
+    return tokenizer

@@ -20,6 +20,7 @@ EVALUATION_MASK_RATE = 0.15  # whatever the training rate, so that runs compare
 _CHUNKED_UP_TO_HIDDEN = 64  # beyond it one large matrix product is faster (docs/log.md)
 _CHUNK = 64  # predictions whose logits exist at once
 _FROZEN_SEED = scalar_seed(0x5EED)
+_ALL_HIDDEN = ObjectiveConfig(mask_token_share=1.0, random_token_share=0.0)
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,17 @@ class Scores:
 
 
 class MaskedLanguageModelling:
-    """Batches and loss. All randomness comes from the sample's key, so any process can make any batch."""
+    """Batches and loss. All randomness comes from the sample's key, so any process can make any batch.
 
-    def __init__(self, objective: ObjectiveConfig, vocab_size: int, seed: int) -> None:
+    hides_every_target: evaluations put [MASK] for every target, as the exact floor of a grammar asks for: a target
+    that stays or becomes another word is easier or harder than the grammar says. Otherwise they use 80/10/10.
+    """
+
+    def __init__(
+        self, objective: ObjectiveConfig, vocab_size: int, seed: int, *, hides_every_target: bool = False
+    ) -> None:
         self.objective = objective
+        self._frozen = _ALL_HIDDEN if hides_every_target else ObjectiveConfig()
         self.vocab_size = vocab_size
         self._mask_seed = scalar_seed(seed, 0x3A5C)
 
@@ -58,8 +66,7 @@ class MaskedLanguageModelling:
         """Evaluation masks: the same for every evaluation, run and seed. samples: (B,)."""
         tokens, lengths = store.rows(samples)
         keys = sample_keys(_FROZEN_SEED, torch.zeros_like(samples), samples)
-        plain = ObjectiveConfig()
-        return apply_masks(tokens, lengths, keys, self.vocab_size, plain, EVALUATION_MASK_RATE)
+        return apply_masks(tokens, lengths, keys, self.vocab_size, self._frozen, EVALUATION_MASK_RATE)
 
     def loss_sum(self, model: Encoder, batch: MaskedBatch) -> Tensor:
         """Sum (not mean) of the cross-entropy in nats over the batch's predictions."""

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from engine.checkpoints import CheckpointError, CheckpointStore
-from engine.data.sources import DataError
+from engine.data.documents import DataError
 from engine.trainer import Trainer
 from presets.fields import Value
 from runs import control
@@ -206,5 +206,5 @@ def test_a_hub_dataset_that_cannot_be_had_is_an_error_and_never_another_dataset(
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)  # else it tries again for 25 s
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     folder = new_run(runs_path, tiny_config(data__source="hub", data__dataset="stanfordnlp/imdb"))
-    with pytest.raises(DataError, match=r"stanfordnlp/imdb could not be had from the hub.*--offline-corpus"):
+    with pytest.raises(DataError, match=r"stanfordnlp/imdb: the hub cannot be reached.*--offline-corpus"):
         train(folder)

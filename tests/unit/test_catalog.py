@@ -7,29 +7,97 @@ from pathlib import Path
 import pytest
 
 from presets import catalog
-from presets.config import with_values
+from presets.config import check, get_value, with_values
 from presets.schema import RunConfig
 
 
-def test_the_shipped_presets_are_those_that_were_promised() -> None:
-    presets = {preset.name: preset for preset in catalog.shipped_presets()}
-    assert list(presets) == ["quickstart", "v1-imdb-small", "v2-hf-medium", "v3-8xh200"]
-    sizes = {
-        name: (p.config.model.num_layers, p.config.model.num_heads, p.config.model.hidden_size)
-        for name, p in presets.items()
-    }
-    assert sizes == {
-        "quickstart": (2, 2, 128),
-        "v1-imdb-small": (2, 2, 4),
-        "v2-hf-medium": (4, 4, 8),
-        "v3-8xh200": (6, 8, 16),
-    }
-    assert presets["v3-8xh200"].config.launch.num_processes == 8
+def recipe(preset: catalog.Preset, *, published: bool) -> tuple[object, ...]:
+    """Layers/heads/width, rows read, batch a GPU, GPUs, epochs, learning rate: as we train, or as was published."""
+
+    def value(path: str) -> object:
+        ours = get_value(preset.config, path)
+        return preset.published.get(path, ours) if published else ours
+
+    model = preset.config.model
+    shape = (model.num_layers, model.num_heads, model.hidden_size)
+    paths = ("data.max_samples", "train.batch_size", "launch.num_processes", "train.epochs", "optim.lr")
+    return shape, *map(value, paths)
 
 
-def test_published_learning_rates_stand_beside_ours() -> None:
-    published = {preset.name: preset.published.get("optim.lr") for preset in catalog.shipped_presets()}
-    assert published == {"quickstart": None, "v1-imdb-small": 5e-5, "v2-hf-medium": 3e-5, "v3-8xh200": 3e-5}
+# reference/systems.md, 001: what runs, the multi-GPU presets, the model table
+MICROBERT = {
+    "v1-imdb-small": ((2, 2, 4), 0, 16, 1, 10, 5e-5),
+    "v2-imdb": ((2, 2, 4), 0, 16, 1, 3, 5e-5),
+    "v2-hf-medium": ((4, 4, 8), 500_000, 16, 1, 5, 3e-5),
+    "hf-large": ((6, 8, 16), 500_000, 16, 1, 5, 3e-5),
+    "hf-extra-large": ((8, 12, 24), 500_000, 16, 1, 5, 3e-5),
+    "v3-8xh200": ((6, 8, 16), 1_000_000, 32, 8, 5, 3e-5),
+    "v3-imdb": ((4, 4, 8), 0, 32, 8, 5, 3e-5),
+    "h200_8gpu_fast": ((4, 4, 8), 500_000, 64, 8, 3, 5e-5),
+    "h200_8gpu_standard": ((6, 8, 16), 1_000_000, 32, 8, 5, 3e-5),
+    "h200_8gpu_quality": ((8, 12, 24), 2_000_000, 16, 8, 10, 2e-5),
+    "4gpu_standard": ((4, 4, 8), 500_000, 32, 4, 5, 3e-5),
+    "2gpu_standard": ((4, 4, 8), 500_000, 32, 2, 5, 3e-5),
+    "1gpu_standard": ((4, 4, 8), 250_000, 16, 1, 5, 3e-5),
+}
+STREAMED = [name for name in MICROBERT if "gpu" in name]
+
+
+def test_the_presets_of_every_reference_system_are_there_in_a_sensible_order() -> None:
+    names = [preset.name for preset in catalog.shipped_presets()]
+    assert names[0] == "quickstart"
+    assert [name for name in names if name in MICROBERT] == list(MICROBERT)
+    assert {"tinybert-stacks", "bert-tiny-day40", "toy-grammar"} <= set(names)
+
+
+@pytest.mark.parametrize("name", MICROBERT)
+def test_microberts_published_recipe_stands_in_full_beside_ours(name: str) -> None:
+    preset = catalog.find_preset(name)
+    assert recipe(preset, published=True) == MICROBERT[name]
+    assert preset.published["model.dropout"] == 0.1
+    data, optim, train = preset.config.data, preset.config.optim, preset.config.train
+    assert (data.vocab_size, data.sequence_length, data.min_words, data.tokenizer) == (10_005, 128, 5, "word")
+    assert (optim.schedule, optim.warmup_ratio, optim.clip_norm, optim.weight_decay) == ("linear", 0.1, 1.0, 0.01)
+    assert train.accumulation_steps == 1
+    assert preset.source.startswith("henrywoo/microbert")
+
+
+@pytest.mark.parametrize("name", STREAMED)
+def test_streamed_presets_take_as_many_steps_as_the_published_epochs_have(name: str) -> None:
+    preset = catalog.find_preset(name)
+    _, samples, batch, processes, epochs, _ = MICROBERT[name]
+    assert preset.config.data.access == "stream" and preset.published["train.max_steps"] == 0
+    nine_tenths = epochs * samples * 9 // 10
+    assert preset.config.train.max_steps == -(-nine_tenths // (batch * processes))
+    assert preset.config.launch.device == "cuda"
+
+
+def test_the_other_systems_models_are_theirs() -> None:
+    def figures(name: str) -> tuple[int, ...]:
+        config = catalog.find_preset(name).config
+        model = config.model
+        shape = (model.hidden_size, model.num_layers, model.num_heads, model.feed_forward_size)
+        return (*shape, config.data.sequence_length, config.train.batch_size)
+
+    assert figures("tinybert-stacks") == (128, 4, 4, 512, 64, 16)
+    assert catalog.find_preset("tinybert-stacks").config.data.vocab_size == 1000
+    assert figures("bert-tiny-day40") == (128, 2, 2, 256, 64, 8)
+    day40 = catalog.find_preset("bert-tiny-day40").config
+    assert (day40.optim.schedule, day40.optim.warmup_ratio, day40.train.epochs) == ("cosine", 0.05, 2)
+    assert day40.model.dropout == 0.1
+
+
+def test_a_published_value_is_recorded_only_where_ours_differs() -> None:
+    for preset in catalog.shipped_presets():
+        same = [path for path, value in preset.published.items() if get_value(preset.config, path) == value]
+        assert not same, preset.name
+
+
+def test_every_shipped_preset_can_be_launched_and_says_what_it_is() -> None:
+    for preset in catalog.shipped_presets():
+        assert check(preset.config) == (), preset.name
+        assert preset.summary.endswith(".") and len(preset.title) <= 16, preset.name
+        assert preset.source or preset.name == "quickstart" or preset.config.data.source == "synthetic"
 
 
 def test_a_saved_preset_is_found_again_with_every_value() -> None:
@@ -85,6 +153,8 @@ def test_a_presets_own_table_may_be_wrong_without_a_crash(text: str) -> None:
     assert (presets, len(problems)) == ((), 1)
 
 
-def test_an_unknown_preset_is_answered_with_the_names_there_are() -> None:
-    with pytest.raises(KeyError, match="quickstart"):
+def test_an_unknown_preset_is_answered_with_close_names_else_with_all_there_are() -> None:
+    with pytest.raises(KeyError, match="did you mean quickstart"):
         catalog.find_preset("quickstrat")
+    with pytest.raises(KeyError, match="there are quickstart, .*bert-tiny-day40"):
+        catalog.find_preset("%")

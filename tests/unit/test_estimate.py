@@ -10,8 +10,9 @@ import pytest
 from presets import reference
 from presets.catalog import find_preset, shipped_presets
 from presets.config import with_values
-from presets.estimate import Machine, TokenCounts, count_parameters, estimate, tokens_per_word
+from presets.estimate import Machine, TokenCounts, count_parameters, estimate
 from presets.schema import RunConfig
+from presets.sequence_counts import tokens_per_word, vocab_size
 
 MACHINE = Machine(num_cores=2, memory_bytes=16_000_000_000, num_gpus=0)
 TINY = {"data.vocab_size": 100, "data.sequence_length": 16, "model.hidden_size": 8, "model.intermediate_size": 12}
@@ -91,13 +92,101 @@ def test_measured_counts_win_over_facts() -> None:
     assert "counted" in figures.rows.basis
 
 
+@pytest.mark.parametrize("name", [preset.name for preset in shipped_presets()])
+def test_every_presets_model_has_exactly_the_counted_parameters(name: str) -> None:
+    """The engine's own model, at the preset's full vocabulary."""
+    from engine.models.transformer import Encoder
+
+    config = find_preset(name).config
+    counted = count_parameters(config)
+    model = Encoder(config.model, vocab_size(config.data), config.data.sequence_length)
+    by_part = {"token_embedding": 0, "position_embedding": 0, "blocks": 0, "final_norm": 0, "head_bias": 0}
+    for parameter_name, parameter in model.named_parameters():
+        by_part[parameter_name.split(".")[0]] += parameter.numel()
+    assert by_part["token_embedding"] + by_part["position_embedding"] == counted.embedding
+    assert by_part["blocks"] + by_part["final_norm"] == counted.encoder
+    assert by_part["head_bias"] == counted.head
+
+
+def test_the_flops_of_a_known_model_follow_the_formula() -> None:
+    """One layer, width 2, inner 3, 100 words, 8 positions, half of them predicted, 5 steps of 4 sequences."""
+    values = {
+        "model.num_layers": 1, "model.hidden_size": 2, "model.num_heads": 1, "model.intermediate_size": 3,
+        "data.vocab_size": 100, "data.sequence_length": 8, "objective.mask_rate": 0.5,
+        "train.max_steps": 5, "train.batch_size": 4,
+    }  # fmt: skip
+    weights = 4 * 2 * 2 + 2 * 2 * 3 + 0.5 * 100 * 2
+    per_position = 6 * weights + 12 * 1 * 8 * 2
+    flops = estimate(with_values(RunConfig(), values), MACHINE).flops
+    assert flops.value == pytest.approx(5 * 4 * 8 * per_position)
+    assert "6 × weights" in flops.basis and "12 × layers" in flops.basis
+
+
+def test_empty_rows_of_wikitext_are_taken_off() -> None:
+    """1,165,029 of its 1,801,350 rows are not empty; titles of few words are among them."""
+    config = with_values(
+        find_preset("v2-hf-medium").config, {"data.max_samples": 0, "data.validation_fraction": 0.1}
+    )
+    rows = estimate(config, MACHINE).rows
+    assert 0.95 * 0.9 * 1_165_029 < (rows.value or 0) < 0.9 * 1_165_029
+    assert "64% are long enough" in rows.basis
+
+
+def test_a_stream_of_set_steps_says_how_many_passes_it_makes() -> None:
+    steps = estimate(find_preset("h200_8gpu_fast").config, MACHINE).steps
+    assert steps.value == 2637 and "about 4.7 passes" in steps.basis
+
+
+def test_files_are_unknown_until_they_are_tokenised() -> None:
+    config = with_values(RunConfig(), {"data.source": "files", "data.dataset": "/somewhere/texts"})
+    assert estimate(config, MACHINE).rows.value is None
+    counted = estimate(config, MACHINE, TokenCounts(train_rows=640, train_tokens=64_000))
+    assert (counted.rows.value, counted.steps.value) == (640, 60)
+
+
+@pytest.mark.parametrize(("grammar", "words"), [("templates", 994), ("random", 3995), ("markov", 4)])
+def test_a_grammar_is_known_exactly_before_it_is_made(grammar: str, words: int) -> None:
+    values = {
+        "data.source": "synthetic",
+        "data.dataset": grammar,
+        "data.tokenizer": "word",
+        "data.max_samples": 500,
+    }
+    config = with_values(RunConfig(), values)
+    assert vocab_size(config.data) == words + 5
+    assert count_parameters(config).head == words + 5
+    assert estimate(config, MACHINE).rows.value == 450
+
+
+def test_a_form_that_is_half_filled_in_is_estimated_without_a_crash() -> None:
+    figures = estimate(with_values(RunConfig(), {"data.source": "synthetic"}), MACHINE)
+    assert figures.rows.value is None and figures.parameters.total > 0
+
+
+def test_bytes_have_a_vocabulary_of_their_own_and_make_long_sequences() -> None:
+    data = with_values(RunConfig(), {"data.tokenizer": "bytes"}).data
+    assert vocab_size(data) == 261
+    assert tokens_per_word(data) == pytest.approx(6.0, abs=0.1)
+
+
+@pytest.mark.parametrize("tokenizer", ["wordpiece", "bpe", "unigram"])
+def test_a_very_large_vocabulary_has_the_tokens_of_the_largest_that_was_measured(tokenizer: str) -> None:
+    values = [
+        tokens_per_word(with_values(RunConfig(), {"data.tokenizer": tokenizer, "data.vocab_size": size}).data)
+        for size in (500, 1_000, 30_000, 1_000_000)
+    ]
+    assert values[0] == values[1] > values[2] == values[3] > 1
+
+
 @pytest.mark.parametrize(("size", "tokens"), [(1_000, 1.864), (4_000, 1.336), (30_000, 1.122), (60_000, 1.122)])
 def test_tokens_for_a_word_are_as_measured(size: int, tokens: float) -> None:
-    assert tokens_per_word(with_values(RunConfig(), {"data.vocab_size": size})) == pytest.approx(tokens)
+    assert tokens_per_word(with_values(RunConfig(), {"data.vocab_size": size}).data) == pytest.approx(tokens)
 
 
 def test_tokens_for_a_word_fall_as_the_vocabulary_grows() -> None:
-    counts = [tokens_per_word(with_values(RunConfig(), {"data.vocab_size": n})) for n in range(1000, 30_000, 500)]
+    counts = [
+        tokens_per_word(with_values(RunConfig(), {"data.vocab_size": n}).data) for n in range(1000, 30_000, 500)
+    ]
     assert counts == sorted(counts, reverse=True)
 
 
@@ -133,7 +222,14 @@ def test_auto_takes_gpus_only_when_they_were_seen() -> None:
 def test_every_figure_says_what_it_rests_on() -> None:
     for preset in shipped_presets():
         figures = estimate(preset.config, MACHINE)
-        for figure in (figures.rows, figures.steps, figures.tokens, figures.memory_bytes, figures.time_s):
+        for figure in (
+            figures.rows,
+            figures.steps,
+            figures.tokens,
+            figures.flops,
+            figures.memory_bytes,
+            figures.time_s,
+        ):
             assert figure.basis.endswith(".")
 
 

@@ -41,6 +41,10 @@ COMMANDS = (
     Command(
         "reset", "ctrl+r", "Reset", "Give the field one is in the preset's value.", "reset", key_display="^r"
     ),
+    Command("mark", "space", "Mark", "Mark the preset under the cursor, to compare it with others.", "mark",
+            show=False),
+    Command("compare", "c", "Compare", "Lay the models of the marked presets beside one another.", "compare",
+            show=False),
     Command("reset_all", "", "Reset all fields", "Give every field the preset's value.", "reset_all"),
     Command("advanced", "a", "Advanced", "Show or hide the fields few people change.", "advanced", show=False),
 )  # fmt: skip
@@ -57,7 +61,8 @@ class LaunchScreen(Screen[None]):
     HELP = (
         "Move through the presets on the left; the form shows each one, and keeps what you changed. "
         "The plan says what the run will cost, what stands against it, and the exact command. "
-        "‹ › fields turn with the arrow keys; • marks a changed field, ✗ a wrong one."
+        "‹ › fields turn with the arrow keys; • marks a changed field, ✗ a wrong one. "
+        "Mark presets with space and press c to lay their models beside one another."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_of(COMMANDS),
@@ -80,6 +85,7 @@ class LaunchScreen(Screen[None]):
         presets = PresetList(self._machine, id="presets")
         presets.add_class("pane")
         presets.border_title = "Presets"
+        presets.border_subtitle = "space mark  c compare"
         form = ConfigForm(self._draft(self._shipped[0]), id="form")
         form.add_class("pane")
         plan = Vertical(id="plan", classes="pane")
@@ -259,6 +265,20 @@ class LaunchScreen(Screen[None]):
     def action_advanced(self) -> None:
         """Show or hide advanced fields."""
         self.form.toggle_advanced()
+
+    def action_mark(self) -> None:
+        """Mark the preset under the cursor, or take its mark away."""
+        self.query_one(PresetList).toggle_mark()
+
+    def action_compare(self) -> None:
+        """Show the model comparison of what is marked."""
+        chosen = self.query_one(PresetList).chosen
+        if len(chosen) < 2:
+            self.notify("Mark two or more presets with space, then press c.", markup=False)
+            return
+        from tui.screens.preset_comparison import PresetComparisonScreen
+
+        self.app.push_screen(PresetComparisonScreen(chosen, self._machine))
 
     def action_back(self) -> None:
         """End a search, else go back to the presets."""

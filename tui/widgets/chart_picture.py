@@ -127,8 +127,11 @@ def _value_range(
     low, high = value_range(line + [bucket.mean for bucket in second], must_show)
     if spec.from_zero:
         low, high = value_range([], [0.0, low, high + _HEADROOM * abs(high)])
-    near = [level for _, level in spec.guides if high <= level <= high + 0.5 * (high - low)]
-    return value_range([], [low, high, *near[:1]]) if near else (low, high)
+    span = high - low
+    above = [level for _, level in spec.guides if high <= level <= high + 0.5 * span]
+    below = [level for _, level in spec.guides if low - 0.5 * span <= level <= low]
+    near = (*above[:1], *below[:1])
+    return value_range([], [low, high, *near]) if near else (low, high)
 
 
 class _Chart:

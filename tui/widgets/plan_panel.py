@@ -134,6 +134,6 @@ def _command(plan: Plan) -> Content:
 def _bases(plan: Plan) -> Content:
     figures = plan.estimate
     head = Content.styled("what the figures rest on", "$text-primary")
-    each = (figures.rows, figures.steps, figures.tokens, figures.memory_bytes, figures.time_s)
-    sentences = ["Parameters are exact.", *(figure.basis for figure in each)]
+    each = (figures.rows, figures.steps, figures.tokens, figures.flops, figures.memory_bytes, figures.time_s)
+    sentences = [figures.parameters_basis, *(figure.basis for figure in each)]
     return Content("\n").join([head, *(Content.styled(text, FAINT) for text in sentences)])

@@ -21,6 +21,7 @@ from tui.messages import PresetChosen
 from tui.safe_text import MUTED, plain, safe_text
 
 _HUB = "⇣"
+_MARKED = "✓"
 
 
 class _Options(OptionList):
@@ -47,6 +48,7 @@ class PresetList(Vertical):
         self._machine = machine
         self._presets: dict[str, Preset] = {}
         self._problems: dict[str, Problem] = {}
+        self._marked: set[str] = set()
         self._options = _Options(markup=False)
         self._summary = Static(id="summary")
 
@@ -69,6 +71,7 @@ class PresetList(Vertical):
         at = options.highlighted
         self._presets = {preset_key(preset): preset for preset in (*shipped, *own)}
         self._problems = {f"broken:{number}": problem for number, problem in enumerate(broken)}
+        self._marked &= self._presets.keys()
         with self.prevent(OptionList.OptionHighlighted):
             options.clear_options()
             options.add_options([Option(self._line(preset), id=preset_key(preset)) for preset in shipped])
@@ -84,13 +87,32 @@ class PresetList(Vertical):
         """Put the cursor on a preset of that name and origin."""
         self.options.highlighted = self.options.get_option_index(preset_key(preset))
 
+    @property
+    def chosen(self) -> tuple[Preset, ...]:
+        """The marked presets, in the list's order; with fewer than two, the one under the cursor besides."""
+        at = self.options.highlighted
+        here = None if at is None else self.options.get_option_at_index(at).id
+        wanted = self._marked | ({here} if here and len(self._marked) < 2 else set())
+        return tuple(preset for key, preset in self._presets.items() if key in wanted)
+
+    def toggle_mark(self) -> None:
+        """Mark the preset under the cursor, or take its mark away."""
+        at = self.options.highlighted
+        key = "" if at is None else self.options.get_option_at_index(at).id or ""
+        if key in self._presets:
+            self._marked ^= {key}
+            self.options.replace_option_prompt(key, self._line(self._presets[key]))
+
     def _line(self, preset: Preset) -> Content:
-        """Title on the left, mark of the hub and time on the right, 22 cells in all."""
+        """Title on the left, mark of the hub and time on the right, 21 cells in all."""
         figures = estimate(preset.config, self._machine)
         seconds = figures.time_s.value
         time = "" if seconds is None else short_duration(seconds) + ("?" if figures.on_gpu else "")
         mark = _HUB if preset.config.data.source == "hub" else " "
-        title = safe_text(preset.title, 16)
+        if preset_key(preset) in self._marked:
+            title = f"{_MARKED} {safe_text(preset.title, 14)}"
+        else:
+            title = safe_text(preset.title, 16)
         return Content.assemble(f"{title:<16}", (f"{mark}{time:>4}", MUTED))
 
     @on(OptionList.OptionHighlighted)

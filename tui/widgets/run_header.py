@@ -82,7 +82,9 @@ def _how_far(snapshot: RunSnapshot, width: int) -> list[_Part]:
     else:
         parts.append((f"took {elapsed(snapshot.elapsed_s)}", ""))
     if snapshot.best_loss is not None:
-        parts.append((f"best {snapshot.best_loss:.3f} nats @ {snapshot.best_step:,}", ""))
+        floor = snapshot.baselines.floor_loss if snapshot.baselines is not None else None
+        above = "" if floor is None else f" (floor {floor:.3f})"
+        parts.append((f"best {snapshot.best_loss:.3f} nats @ {snapshot.best_step:,}{above}", ""))
     if snapshot.tokens_per_second is not None:
         parts.append((rate_words(snapshot.tokens_per_second), ""))
     if snapshot.num_skipped:

@@ -1,0 +1,130 @@
+"""The shards of a stream as they come: every rank learns of a new one at the same step."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from engine.data.documents import DataError, Report
+from engine.data.shards import Shard, open_shard, shard_damage, shard_name
+from engine.data.token_cache import TokenCache, count_shards, open_cache
+from engine.distributed import World
+from engine.stopping import StopRequested, StopSignal
+from presets.schema import DataConfig
+from runs.cache_format import MANIFEST, PROBLEM, PROGRESS, BuildProblem, BuildProgress
+from runs.folder import read_struct
+from runs.token_caches import cache_key
+
+_POLL_S = 0.05
+_END_S = 5.0
+_MOST_STARTS = 4
+
+
+class _State(msgspec.Struct, frozen=True):
+    """What rank 0 found: whole shards, whether the stream has come to its end, or why there will be no more."""
+
+    num_shards: int = 0
+    is_complete: bool = False
+    stop: str = ""
+    problem: str = ""
+
+
+class ShardFeed:
+    """Rank 0 starts the process that reads the stream and waits for shards; the others wait for its word."""
+
+    def __init__(self, data: DataConfig, caches: Path, world: World, report: Report, stop: StopSignal) -> None:
+        self.is_complete = False
+        self._num_shards = 0
+        self._data = data
+        self._caches = caches
+        self._world = world
+        self._report = report
+        self._stop = stop
+        self._reader: subprocess.Popen[bytes] | None = None
+        self._num_starts = 0
+        self._folder = caches / str(world.from_main(cache_key(data) if world.is_main else None))
+
+    def open(self) -> TokenCache:
+        """The cache with the shards that are there, once there is one. Raises DataError or StopRequested."""
+        self.more()
+        return open_cache(self._folder, self._num_shards)
+
+    def more(self) -> tuple[Shard, ...]:
+        """Wait for further shards, or for the stream's end: then none come back and `is_complete` is true.
+
+        Called by all ranks at the same point. Raises, on all of them, DataError when the stream cannot be read
+        any further, and StopRequested when somebody asked to stop meanwhile.
+        """
+        found: _State = self._world.from_main(self._wait() if self._world.is_main else None)
+        if found.stop:
+            raise StopRequested(found.stop)
+        if found.problem:
+            raise DataError(found.problem)
+        new = range(self._num_shards, found.num_shards)
+        self._num_shards, self.is_complete = found.num_shards, found.is_complete
+        return tuple(open_shard(self._folder / shard_name(index)) for index in new)
+
+    def close(self) -> None:
+        """End the process that reads; its whole shards stay, and the next one goes on after them."""
+        if self._reader is not None and self._reader.poll() is None:
+            self._reader.terminate()
+            try:
+                self._reader.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                self._reader.kill()
+                self._reader.wait()
+
+    def _wait(self) -> _State:
+        if self._reader is None:
+            self._reader = self._start()
+        while True:
+            has_ended = self._reader.poll() is not None
+            is_complete = (self._folder / MANIFEST).exists()  # before counting: no shard comes after it
+            count = self._count_sound()
+            if count > self._num_shards or (is_complete and count == self._num_shards and count):
+                return _State(count, is_complete and count == count_shards(self._folder))
+            if has_ended and self._reader.returncode < 0 and self._num_starts < _MOST_STARTS:
+                self._reader = self._start()  # somebody killed it; what is whole stays
+                continue
+            if has_ended:
+                problem = read_struct(self._folder / PROBLEM, BuildProblem)
+                return _State(problem=problem.message if problem else _died(self._reader.returncode))
+            if self._stop.poll():
+                return _State(stop=self._stop.reason)
+            progress = read_struct(self._folder / PROGRESS, BuildProgress) or BuildProgress("starting", 0, 0, "")
+            self._report(
+                f"waiting for the stream ({progress.phase})", progress.done, progress.total, progress.unit
+            )
+            time.sleep(_POLL_S)
+
+    def _count_sound(self) -> int:
+        """Whole shards up to the first damaged one, which the reader replaces."""
+        count = self._num_shards
+        while (shard := self._folder / shard_name(count)).is_dir() and not shard_damage(shard):
+            count += 1
+        return count
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._num_starts += 1
+        (self._folder / PROBLEM).unlink(missing_ok=True)  # an earlier reader's
+        environment = {**os.environ, "RAYON_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 4))}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "engine.data.stream_reader", str(self._caches)],
+            stdin=subprocess.PIPE,
+            env=environment,
+        )
+        assert process.stdin is not None
+        with process.stdin as pipe:
+            pipe.write(msgspec.json.encode(self._data))
+        return process
+
+
+def _died(code: int) -> str:
+    return (
+        f"the process that reads the stream ended with exit code {code}; its last words are in the run's console"
+    )

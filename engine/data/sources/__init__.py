@@ -1,0 +1,25 @@
+"""Where text comes from: opens the source that the data settings name, never another one."""
+
+from __future__ import annotations
+
+from engine.data.documents import Documents, Report
+from presets.schema import DataConfig
+
+
+def open_documents(data: DataConfig, report: Report) -> Documents:
+    """The documents that the data settings name. Raises DataError, never opens another dataset."""
+    if data.source == "embedded":
+        from engine.data.sources.embedded import open_embedded
+
+        return open_embedded(data)
+    if data.source == "synthetic":
+        from engine.data.synthetic import open_grammar
+
+        return open_grammar(data)
+    if data.source == "files":
+        from engine.data.sources.files import open_files
+
+        return open_files(data, report)
+    from engine.data.sources.hub import open_hub
+
+    return open_hub(data, report)

@@ -1,0 +1,28 @@
+"""Why reading failed, in a few words, from errors that libraries wrap in one another."""
+
+from __future__ import annotations
+
+import errno
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """The error and what led to it, innermost last."""
+    found = [error]
+    while True:
+        last = found[-1]
+        cause = last.__cause__ or (None if last.__suppress_context__ else last.__context__)
+        if cause is None or cause in found:
+            return found
+        found.append(cause)
+
+
+def reason(error: BaseException) -> str:
+    """The first line of the innermost error that says something; a full disk is called that."""
+    for cause in causes(error):
+        if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
+            return f"the disk is full{f' ({cause.filename})' if cause.filename else ''}"
+    chain = [error]
+    while (cause := chain[-1].__cause__) is not None and cause not in chain:
+        chain.append(cause)  # not what merely happened to be handled at the time
+    said = [str(cause).strip() for cause in reversed(chain) if str(cause).strip()]
+    return said[0].splitlines()[0].rstrip(".") if said else type(error).__name__

@@ -1,0 +1,211 @@
+"""Streams: training starts with the first shard, and every sample comes once, whatever happens in between."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.checkpoints import CheckpointStore
+from engine.data.batches import SampleOrder, SequenceStore
+from engine.data.documents import DataError
+from engine.data.token_cache import open_cache
+from presets.fields import Value
+from presets.schema import RunConfig
+from runs.events import AttemptStarted, Progress, decode_event
+from runs.folder import RunFolder, token_caches_dir
+from runs.records import RecordTail
+from runs.token_caches import cache_key
+from tests.conftest import pids_with
+from tests.fakes.hub import LoopbackHub, hub  # noqa: F401 (a fixture)
+from tests.tiny import new_run, tiny_config, train
+
+STREAM: dict[str, Value] = {
+    "data__source": "hub",
+    "data__dataset": "imdb",
+    "data__max_samples": 0,
+    "data__shard_tokens": 1500,
+    "data__shuffle_buffer": 20,
+    "data__long_documents": "truncate",
+    "data__stream_patience": 0,
+    "probes__texts": (),
+}
+
+
+def reviews(count: int) -> list[str]:
+    return [f"review {i} says the film was {'very ' * (i % 5)}good and number {i * 7} too" for i in range(count)]
+
+
+def stream_config(**changes: Value) -> RunConfig:
+    return tiny_config(**{**STREAM, "data__access": "stream", **changes})
+
+
+def events_of(folder: RunFolder) -> list[object]:
+    return [decode_event(r) for attempt in folder.attempts() for r in RecordTail(attempt.events_file).poll_all()]
+
+
+def losses(folder: RunFolder) -> dict[int, float]:
+    records = [r for attempt in folder.attempts() for r in RecordTail(attempt.metrics_file).poll_all()]
+    return {record["step"]: record["loss"] for record in records if "loss" in record}
+
+
+def start_recorded(
+    folder: RunFolder, processes: int, record_to: Path, *, stop_at: int, resume: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """One attempt of the engine under torchrun, as the supervisor would start it, with its samples on record."""
+    attempt = folder.attempt(len(folder.attempts()) + 1)
+    attempt.path.mkdir(parents=True)
+    record_to.mkdir(parents=True)
+    engine = ["-m", "tests.e2e.recording_engine", str(folder.path), "--attempt", str(attempt.number)]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    return subprocess.run(
+        [*command, *engine, *(["--resume", resume] if resume else [])],
+        env={**os.environ, "RECORD_TO": str(record_to), "STOP_AT": str(stop_at), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def trained_samples(record_to: Path, before_step: int) -> list[tuple[int, int]]:
+    """(epoch, sample) of all ranks, of the steps that were really made."""
+    found = []
+    for path in record_to.glob("rank-*.jsonl"):
+        for line in path.read_text().splitlines():
+            record = json.loads(line)
+            if record["step"] < before_step:  # the batch of a step that a stop called off was made for nothing
+                found += [tuple(pair) for pair in record["samples"]]
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("access", ["download", "stream"])
+def test_no_sample_is_repeated_or_left_out_when_the_number_of_processes_changes(
+    runs_path: Path,
+    tmp_path: Path,
+    hub: LoopbackHub,
+    access: str,  # noqa: F811
+) -> None:
+    """Stops in the middle of a stream, in the middle of an epoch, and the last part runs across an epoch's end."""
+    hub.add_dataset("stanfordnlp/imdb", {"plain_text": {"train": reviews(200)}}, rows_per_group=10)
+    changes: dict[str, Value] = {"data__shard_tokens": 1000, "train__batch_size": 4, "train__max_steps": 40}
+    config = stream_config(data__access=access, **changes)
+    folder = new_run(runs_path, config)
+    trained: list[tuple[int, int]] = []
+    for number, (processes, stop_at) in enumerate(((2, 5), (4, 15), (1, 40))):
+        record_to = tmp_path / f"record-{number}"
+        resume = "last" if number else ""
+        done = start_recorded(folder, processes, record_to, stop_at=stop_at, resume=resume)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+        state = CheckpointStore(folder.checkpoints_dir).load("last")[0].state
+        assert state.step == stop_at
+        trained += trained_samples(record_to, state.step)
+    assert state.samples == len(trained) == 2 * 4 * 5 + 4 * 4 * 10 + 4 * 25
+    cache = open_cache(token_caches_dir() / cache_key(config.data))
+    assert cache.is_complete
+    sizes = [len(shard.train.sequences(config.data)[0]) for shard in cache.shards]
+    assert len(sizes) >= 2 or access == "download"
+    assert state.samples > 1.5 * sum(sizes), "it went across the end of an epoch"
+    order = SampleOrder(sizes, config.train.seed, is_streamed=access == "stream")
+    order.is_complete = True
+    epochs, samples = order.slice(0, state.samples)
+    assert Counter(trained) == Counter(zip(epochs.tolist(), samples.tolist(), strict=True))
+    first_epoch = [sample for epoch, sample in trained if epoch == 0]
+    assert sorted(first_epoch) == list(range(sum(sizes)))
+
+
+@pytest.mark.slow
+def test_a_resumed_stream_is_bit_identical_to_one_that_never_stopped(
+    runs_path: Path,
+    hub: LoopbackHub,  # noqa: F811
+) -> None:
+    hub.add_dataset("stanfordnlp/imdb", {"plain_text": {"train": reviews(200)}}, rows_per_group=10)
+    config = stream_config(train__max_steps=30, train__log_every=1)
+    straight = new_run(runs_path, config)
+    _, outcome = train(straight)
+    assert outcome.state == "finished"
+    broken = new_run(runs_path, config)
+    for stop_at in (4, 11, None):
+        _, outcome = train(broken, resume="last" if broken.attempts() else "", stop_at=stop_at)
+    assert losses(broken) == losses(straight)
+
+
+@pytest.mark.slow
+def test_training_starts_when_the_first_shard_is_there_and_goes_on_after_the_hub_went_away(
+    runs_path: Path,
+    hub: LoopbackHub,  # noqa: F811
+) -> None:
+    hub.add_dataset("stanfordnlp/imdb", {"plain_text": {"train": reviews(800)}}, num_files=8, rows_per_group=10)
+    config = stream_config(train__max_steps=60, train__log_every=1, train__checkpoint_every=1000)
+    straight = new_run(runs_path, config)
+    train(straight)
+    total_bytes = hub.bytes_sent
+    folder = token_caches_dir() / cache_key(config.data)
+    os.rename(folder, folder.with_name("elsewhere"))
+
+    hub.cut_after(bytes=int(total_bytes * 0.5))
+    broken = new_run(runs_path, config)
+    with pytest.raises(DataError, match=r"broke off after [\d,]+ rows"):
+        train(broken)
+    state = CheckpointStore(broken.checkpoints_dir).load("last")[0].state
+    assert 0 < state.step < 60, "it trained on what had come, and saved where it had to stop"
+    cache = open_cache(folder)
+    assert cache.shards
+    assert not cache.is_complete
+    started = [event for event in events_of(broken) if isinstance(event, AttemptStarted)]
+    assert started[0].commit == cache.source.commit != ""
+
+    hub.restore()
+    _, outcome = train(broken, resume="last")
+    assert outcome.state == "finished"
+    assert losses(broken) == losses(straight)
+    assert not pids_with("TINYTRAIN_RUNS", os.environ["TINYTRAIN_RUNS"]), "the reader has ended"
+
+
+@pytest.mark.slow
+def test_a_reader_that_is_killed_is_started_again(runs_path: Path, hub: LoopbackHub) -> None:  # noqa: F811
+    hub.add_dataset("stanfordnlp/imdb", {"plain_text": {"train": reviews(400)}}, rows_per_group=10)
+    config = stream_config(train__max_steps=40)
+    folder = new_run(runs_path, config)
+    from engine.data import shard_feed
+
+    killed: list[int] = []
+    real_start = shard_feed.ShardFeed._start
+
+    def start_and_kill_the_first(self: shard_feed.ShardFeed) -> subprocess.Popen[bytes]:
+        process = real_start(self)
+        if not killed:
+            killed.append(process.pid)
+            process.kill()
+        return process
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shard_feed.ShardFeed, "_start", start_and_kill_the_first)
+        _, outcome = train(folder)
+    assert killed
+    assert outcome.state == "finished"
+
+
+def test_a_stream_is_judged_by_its_first_shard_and_the_wait_for_it_is_shown(
+    runs_path: Path,
+    hub: LoopbackHub,  # noqa: F811
+) -> None:
+    hub.add_dataset("stanfordnlp/imdb", {"plain_text": {"train": reviews(300)}}, rows_per_group=10)
+    config = stream_config(train__max_steps=3)
+    first, again = new_run(runs_path, config), new_run(runs_path, config)
+    train(first)
+    train(again)  # the whole stream is cached by now
+    cache = open_cache(token_caches_dir() / cache_key(config.data))
+    in_first = SequenceStore([cache.shards[0].validation], config.data, torch.device("cpu"))
+    rows = [event.validation_rows for folder in (first, again) for event in events_of(folder)
+            if isinstance(event, AttemptStarted)]  # fmt: skip
+    assert rows == [len(in_first)] * 2
+    phases = {event.phase for event in events_of(first) if isinstance(event, Progress)}
+    assert any(phase.startswith("waiting for the stream (") for phase in phases), phases
