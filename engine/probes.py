@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from tokenizers import Tokenizer
 
-from engine.data.tokenizers import CLS, MASK, SEP, UNK, encode_probe
+from engine.data.tokenizers import CLS, MASK, SEP, UNK, encode_probe, token_text
 from engine.models.transformer import Encoder
 from presets.schema import MASK_TOKEN
 from runs.events import Candidate, ProbeResult
@@ -33,7 +33,7 @@ def fill_masks(model: Encoder, tokenizer: Tokenizer, text: str, length: int, top
     best = probabilities.topk(min(top_k, probabilities.shape[-1]), dim=-1)
     masks = tuple(
         tuple(
-            Candidate(tokenizer.id_to_token(int(token)) or "?", float(probability))
+            Candidate(token_text(tokenizer, int(token)), float(probability))
             for token, probability in zip(tokens, values, strict=True)
         )
         for tokens, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)

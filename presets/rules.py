@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import msgspec
 
-from presets.corpora import EMBEDDED
+from presets.corpora import ALIASES, EMBEDDED, USUAL_CONFIGURATIONS, hub_id
 from presets.grammars import GRAMMARS, grammar_facts
-from presets.schema import MASK_TOKEN, NUM_SPECIAL_TOKENS, RunConfig
+from presets.schema import MASK_TOKEN, NUM_SPECIAL_TOKENS, DataConfig, RunConfig
+
+SMALLEST_BPE = 256 + NUM_SPECIAL_TOKENS + 1
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -47,13 +50,56 @@ def _data(config: RunConfig) -> Iterator[Problem]:
     if data.source == "embedded" and data.dataset not in EMBEDDED:
         message = f"{data.dataset!r} is not an embedded corpus; there is {', '.join(EMBEDDED)}"
         yield Problem(("data.dataset",), message)
-    if data.source == "hub" and (not data.dataset or data.dataset.count("/") > 1 or " " in data.dataset):
-        message = f"{data.dataset!r} is not the name of a hub dataset (owner/name)"
-        yield Problem(("data.dataset",), message)
+    if data.source == "hub":
+        yield from _hub(data)
+    if data.source == "files" and not data.dataset.strip():
+        yield Problem(("data.dataset",), "name a file or a folder with .txt, .jsonl, .csv or .parquet files")
+    yield from _stream(config)
+    yield from _tokenizer(data)
     if not data.text_column.strip():
         yield Problem(("data.text_column",), "name the column that holds the text")
     if data.vocab_size <= NUM_SPECIAL_TOKENS + 1:
         yield Problem(("data.vocab_size",), "the vocabulary needs room for more than the special tokens")
+
+
+def _hub(data: DataConfig) -> Iterator[Problem]:
+    name = data.dataset
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        yield Problem(("data.dataset",), f"{name!r} is not the name of a hub dataset (owner/name)")
+    elif "/" not in name and name not in ALIASES:
+        message = f"{name!r} has no owner: write owner/name, or one of {', '.join(sorted(ALIASES))}"
+        yield Problem(("data.dataset",), message)
+    usual = USUAL_CONFIGURATIONS.get(hub_id(name))
+    if usual is not None and not data.dataset_config:
+        message = f"{name} has several configurations; name one, such as {usual}"
+        yield Problem(("data.dataset_config",), message)
+    if not data.split.strip():
+        yield Problem(("data.split",), "name the split that is read, such as train")
+    if not data.revision.strip():
+        yield Problem(("data.revision",), "name a branch, a tag or a commit, such as main")
+
+
+def _stream(config: RunConfig) -> Iterator[Problem]:
+    """A stream's end is not known before it is read, and schedules need it."""
+    if config.data.access != "stream":
+        return
+    if config.data.source != "hub":
+        message = "only a dataset of the hub can be streamed; everything else is on this machine: choose download"
+        yield Problem(("data.access", "data.source"), message)
+    elif not config.train.max_steps:
+        message = "the length of a stream is not known before it is read; set train.max_steps"
+        yield Problem(("data.access", "train.max_steps"), message)
+
+
+def _tokenizer(data: DataConfig) -> Iterator[Problem]:
+    if data.tokenizer == "existing" and not data.tokenizer_from.strip():
+        message = "name the tokenizer: a tokenizer.json, run:NAME, or the hub's owner/name"
+        yield Problem(("data.tokenizer_from",), message)
+    if data.tokenizer == "bpe" and data.vocab_size < SMALLEST_BPE:
+        message = (
+            f"BPE begins with 256 bytes and {NUM_SPECIAL_TOKENS} special tokens; choose {SMALLEST_BPE} or more"
+        )
+        yield Problem(("data.vocab_size",), message)
 
 
 def _grammar(config: RunConfig) -> Iterator[Problem]:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import msgspec
 
-from presets.corpora import facts, token_cache_key
+from presets.corpora import facts, hub_id
 from presets.schema import DataConfig, RunConfig
 from runs.folder import token_caches_dir
+from runs.token_caches import cache_key
 
 _TIMEOUT_S = 3.0
 _DEFAULT_ENDPOINT = "https://huggingface.co"
@@ -43,26 +44,27 @@ def hub_status(config: RunConfig) -> HubStatus:
     data = config.data
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or _DEFAULT_ENDPOINT
     if data.source != "hub":
-        return HubStatus(False, False, True, endpoint, f"{data.dataset} ships with the program")
-    cached = is_tokenised(data) or is_downloaded(data)
-    answer = _ask(endpoint, data.dataset)
+        return HubStatus(False, False, True, endpoint, _without_hub(data))
+    cached = is_tokenised(data) or (data.access == "download" and is_downloaded(data))
+    answer = _ask(endpoint, hub_id(data.dataset))
     reachable = answer in ("", "login")
     return HubStatus(True, reachable, cached, endpoint, _sentence(data, endpoint, cached, answer))
 
 
 def is_tokenised(data: DataConfig) -> bool:
     """The token cache that these settings need is complete."""
-    return (token_caches_dir() / token_cache_key(data) / "manifest.json").is_file()
+    return (token_caches_dir() / cache_key(data) / "manifest.json").is_file()
 
 
 def is_downloaded(data: DataConfig) -> bool:
     """The dataset is in Hugging Face's own caches."""
     with contextlib.suppress(OSError):
-        prepared = data.dataset.replace("/", "___").lower()
+        dataset = hub_id(data.dataset)
+        prepared = dataset.replace("/", "___").lower()
         for folder in _subfolders(_datasets_cache()):
             if folder.name.lower() == prepared and _holds_prepared(folder, data.dataset_config):
                 return True
-        snapshots = _hub_cache() / f"datasets--{data.dataset.replace('/', '--')}" / "snapshots"
+        snapshots = _hub_cache() / f"datasets--{dataset.replace('/', '--')}" / "snapshots"
         return any(any(file.is_file() for file in snapshot.rglob("*")) for snapshot in _subfolders(snapshots))
     return False
 
@@ -121,10 +123,18 @@ def _request(endpoint: str, dataset: str) -> str:
         return f"cannot be reached ({reason})"
 
 
+def _without_hub(data: DataConfig) -> str:
+    if data.source == "files":
+        return f"{data.dataset} is on this machine"
+    if data.source == "synthetic":
+        return f"{data.dataset} is made by the program"
+    return f"{data.dataset} ships with the program"
+
+
 def _sentence(data: DataConfig, endpoint: str, cached: bool, answer: str) -> str:
     known = facts(data)
     size = f" ({known.download_bytes / 1e6:.0f} MB)" if known and known.download_bytes else ""
-    start = f"{data.dataset} comes from {_host(endpoint)}{size}"
+    start = f"{hub_id(data.dataset)} comes from {_host(endpoint)}{size}"
     if cached:
         return f"{start}, and is cached on this machine"
     if answer == "":

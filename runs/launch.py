@@ -85,20 +85,23 @@ def child_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
 
 
-def start(folder: RunFolder, resume: str = "") -> int:
+def start(folder: RunFolder, resume: str = "", num_processes: int = 0) -> int:
     """Spawn the detached supervisor of a run; returns its pid once it holds the lock (at most 10 s).
 
+    num_processes: another number for this attempt than the run's configuration has; 0 for that one.
     Call it off the event loop. Raises RunBusy when the run is live, LaunchFailed with the supervisor's
     words when it gave up at once, OSError when it cannot be spawned.
     """
     refuse_live(folder)
     argv = [sys.executable, "-m", "runs.supervisor", str(folder.path)]
+    argv += ["--resume", resume] if resume else []
+    argv += ["--processes", str(num_processes)] if num_processes else []
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
     log = os.open(folder.supervisor_log, flags, 0o600)
     try:
         said_before = os.fstat(log).st_size
         process = subprocess.Popen(
-            [*argv, "--resume", resume] if resume else argv,
+            argv,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

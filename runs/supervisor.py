@@ -19,7 +19,7 @@ from types import FrameType
 
 import msgspec
 
-from presets.config import ConfigError
+from presets.config import ConfigError, with_values
 from presets.schema import RunConfig
 from runs import control
 from runs.folder import Attempt, RunFolder, write_atomically
@@ -225,12 +225,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m runs.supervisor", description=__doc__)
     parser.add_argument("run", type=Path, help="the run's folder")
     parser.add_argument("--resume", default="", metavar="NAME", help="checkpoint to continue from")
+    parser.add_argument("--processes", type=int, default=0, metavar="N", help="other than configured")
     options = parser.parse_args(arguments)
     os.umask(0o077)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     folder = RunFolder(options.run.resolve())
     try:
         config = folder.config()
+        if options.processes:
+            config = with_values(config, {"launch.num_processes": options.processes})
         lock = take_lock(folder)
     except (OSError, ConfigError) as error:
         log(f"{folder.id} cannot be started: {error}")

@@ -8,9 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.fakes.hub import LoopbackHub
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
@@ -85,6 +88,15 @@ def runs_path(isolated: None) -> Path:
     path = Path(os.environ["TINYTRAIN_RUNS"])
     path.mkdir(parents=True, mode=0o700)
     return path
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, isolated: None) -> Iterator[LoopbackHub]:
+    """A Hugging Face hub on 127.0.0.1 without datasets; this process and its children ask it."""
+    from tests.fakes.hub import serving  # brings pyarrow, which most tests need not pay for
+
+    with serving(monkeypatch) as server:
+        yield server
 
 
 def _command(pid: int) -> str:

@@ -157,6 +157,9 @@ def make_parser() -> argparse.ArgumentParser:
     resume.add_argument(
         "--checkpoint", default="last", metavar="best|last|STEP", help="where to go on (default: last)"
     )
+    resume.add_argument(
+        "--processes", type=int, default=0, metavar="N", help="another number of processes (GPUs) than before"
+    )
     resume.add_argument("--detach", action="store_true", help="return once the run is started; it goes on")
 
     presets = verb(

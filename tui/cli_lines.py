@@ -20,6 +20,7 @@ from runs.events import (
     decode_event,
 )
 from tui.cli_output import say, say_json
+from tui.figures import pace
 
 _PROGRESS_EVERY_S = 10.0
 
@@ -83,7 +84,9 @@ class Lines:
             return
         self._phase, self._phase_said = event.phase, now
         of = f" of {event.total:,}" if event.total else ""
-        say(f"{event.phase}: {event.done:,}{of} {event.unit}")
+        amounts = [f"{event.done:,}{of} {event.unit}"] if event.done or event.total else []
+        amounts += [pace(event.rate, event.eta_s, event.unit)] if event.rate else []
+        say(f"{event.phase}: {', '.join(amounts)}" if amounts else f"{event.phase} …")
 
     def _show_evaluation(self, event: Evaluated) -> None:
         train = "" if self._train_loss is None else f"  train {self._train_loss:.4f}"

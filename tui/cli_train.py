@@ -54,6 +54,11 @@ def resume(options: argparse.Namespace) -> int:
     name = checkpoint_name(options.checkpoint)
     if not any(folder.checkpoints_dir.glob("step-*" if name in ("last", "best") else name)):
         raise WrongRequest(f"{folder.about().name} has no checkpoint {name} to go on from")
+    if options.processes:
+        try:
+            config.with_values(folder.config(), {"launch.num_processes": options.processes})
+        except config.ConfigError as error:
+            raise WrongRequest(str(error)) from None
     with _Interrupts() as interrupts:
         return _start(folder, name, options, interrupts)
 
@@ -97,7 +102,7 @@ def _start(folder: RunFolder, resume: str, options: argparse.Namespace, interrup
     if interrupts.count:
         return INTERRUPTED
     try:
-        launch.start(folder, resume)
+        launch.start(folder, resume, getattr(options, "processes", 0))
     except launch.RunBusy as error:
         raise WrongRequest(str(error)) from None
     except launch.LaunchFailed as error:

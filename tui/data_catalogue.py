@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from presets import catalog, corpora
-from presets.config import ConfigError, require_valid, with_overrides
+from presets.config import ConfigError, check, with_overrides
 from presets.grammars import GRAMMARS, grammar_facts
 from presets.schema import DataConfig, RunConfig
 from runs.cache_listing import CacheInfo
@@ -94,11 +94,10 @@ def resolve(name: str, overrides: tuple[str, ...], caches: tuple[CacheInfo, ...]
     """
     dataset = _find(name)
     if not overrides:
-        is_preset = dataset.origin.startswith("preset")
-        return dataset if is_preset else settled(dataset, caches)
+        return _checked(dataset if dataset.origin.startswith("preset") else settled(dataset, caches))
     prefixed = tuple(one if "." in one.partition("=")[0] else f"data.{one}" for one in overrides)
-    config = with_overrides(RunConfig(data=dataset.data), prefixed)
-    return msgspec.structs.replace(dataset, data=require_valid(config).data)
+    data = with_overrides(RunConfig(data=dataset.data), prefixed).data
+    return _checked(msgspec.structs.replace(dataset, data=data))
 
 
 def settings_words(data: DataConfig) -> str:
@@ -114,6 +113,15 @@ def settings_words(data: DataConfig) -> str:
     parts += ["lower case" if data.lowercase else "case kept", f"rows of {data.min_words} words or more"]
     parts += ["copies dropped"] if data.deduplicate else []
     return "; ".join(part for part in parts if part)
+
+
+def _checked(dataset: Dataset) -> Dataset:
+    """The dataset itself. Raises ConfigError for what is wrong with the data alone, not with a run."""
+    problems = check(RunConfig(data=dataset.data))
+    mine = tuple(one for one in problems if one.paths and all(path.startswith("data.") for path in one.paths))
+    if mine:
+        raise ConfigError(mine)
+    return dataset
 
 
 def _find(name: str) -> Dataset:
@@ -166,8 +174,10 @@ def _hub() -> Iterator[Dataset]:
 
 def _grammars() -> Iterator[Dataset]:
     for name in GRAMMARS:
-        data = DataConfig(source="synthetic", dataset=name)
+        # whole sentences whose words are the tokens: otherwise the grammar's floor would not hold
+        data = DataConfig(source="synthetic", dataset=name, tokenizer="word", deduplicate=False)
         known = grammar_facts(data)
+        data = msgspec.structs.replace(data, min_words=min(data.min_words, known.shortest))
         size = f"{known.default_sentences:,} sentences, {known.num_words:,} words"
         yield Dataset(name, "grammar", data, f"{known.label}: {known.about}", size)
 

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -117,19 +117,13 @@ def _begin(documents: Documents, data: DataConfig, key: str, folder: Path, repor
     """Decide where the splits divide, learn the tokenizer, and write both down."""
     if documents.num_documents is None:
         threshold = stream_threshold(data.validation_fraction)
-        sample: Iterable[Rows] = _beginning(documents, report)
+        beginning = _beginning(documents, report)
+        sample: Callable[[], Iterable[Rows]] = lambda: beginning
     else:
         threshold = counted_threshold(documents, data, report)
-        sample = documents.read()
-    texts = (
-        piece
-        for rows in sample
-        if rows and document_hash(rows, data.split_seed) > threshold
-        for row in rows
-        for piece in pieces(row)
-    )
+        sample = documents.read
     report("making the tokenizer", 0, 0, "documents")
-    tokenizer = make_tokenizer(texts, data, documents.words)
+    tokenizer = make_tokenizer(_TrainingTexts(sample, data, threshold), data, documents.words)
     text = tokenizer.to_str()
     source = SourceRecord(
         key=key,
@@ -144,6 +138,21 @@ def _begin(documents: Documents, data: DataConfig, key: str, folder: Path, repor
     write_atomically(folder / TOKENIZER, text.encode())
     write_atomically(folder / SOURCE, msgspec.json.format(msgspec.json.encode(source)))
     return source
+
+
+@dataclass(frozen=True)
+class _TrainingTexts:
+    """The texts of the training documents, in pieces of bounded length; can be read again."""
+
+    read: Callable[[], Iterable[Rows]]
+    data: DataConfig
+    threshold: int
+
+    def __iter__(self) -> Iterator[str]:
+        for rows in self.read():
+            if rows and document_hash(rows, self.data.split_seed) > self.threshold:
+                for row in rows:
+                    yield from pieces(row)
 
 
 def _beginning(documents: Documents, report: Report) -> list[Rows]:
@@ -171,7 +180,7 @@ def _kept_records(folder: Path) -> list[ShardRecord]:
 def _shard_tokens(data: DataConfig, index: int) -> int:
     """When a shard is full: a function of its number alone, so that a build in two goes has the same shards."""
     if data.access == "stream":
-        return data.shard_tokens * min(2**index, _STREAM_GROWTH)
+        return data.shard_tokens * min(1 << index, _STREAM_GROWTH)
     return SHARD_TOKENS
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from engine.data.shards import open_shard, shard_name
+from engine.data.token_text import token_text
 from runs.cache_format import ShardRecord, Statistics
 
 _HEAD_ENTRIES = 50
@@ -28,7 +29,7 @@ def measure_statistics(folder: Path, records: list[ShardRecord], tokenizer: Toke
     longest = sorted((one for record in records for one in record.longest), key=lambda one: -one.tokens)
     return Statistics(
         lengths=tuple((2**exponent, histogram[exponent]) for exponent in sorted(histogram)),
-        head=tuple((tokenizer.id_to_token(token) or "?", int(counts[token])) for token in order),
+        head=tuple((token_text(tokenizer, token), int(counts[token])) for token in order),
         vocabulary_used=int(np.count_nonzero(counts)),
         longest=tuple(longest[:_NUM_LONGEST]),
     )

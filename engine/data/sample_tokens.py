@@ -12,7 +12,8 @@ import msgspec
 from tokenizers import Tokenizer
 
 from engine.data.encoding import encode_long_rows, pieces
-from engine.data.tokenizers import UNK, encode_rows, load_tokenizer, make_tokenizer, token_text
+from engine.data.token_text import token_text
+from engine.data.tokenizers import UNK, encode_rows, load_tokenizer, make_tokenizer
 from presets.schema import DataConfig
 from runs.cache_format import MANIFEST, SOURCE, TOKENIZER, CacheManifest, LongDocument, SourceRecord
 from runs.data_inspection import SampleRow, TokenizerFigures
@@ -63,7 +64,7 @@ def cached_tokenizer(cache: Path, rows: Iterable[str]) -> FoundTokenizer | None:
 
 def learned_tokenizer(data: DataConfig, rows: list[str], words: tuple[str, ...] | None) -> FoundTokenizer:
     """One that is learned from the sample alone. Raises DataError or ValueError when none can be learned."""
-    tokenizer = make_tokenizer((piece for row in rows for piece in pieces(row)), data, words)
+    tokenizer = make_tokenizer([piece for row in rows for piece in pieces(row)], data, words)
     return FoundTokenizer(tokenizer, _of_sample(tokenizer, rows, "the sample, and learned from it alone"))
 
 

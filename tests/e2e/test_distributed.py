@@ -34,6 +34,7 @@ def run_to_end(folder: RunFolder, resume: str = "") -> None:
     wait_until(lambda: not read_status(folder).is_live, PATIENCE_S, "the run ends")
     status = read_status(folder)
     assert status.state == "finished", (status, folder.attempts()[-1].console_file.read_text()[-2000:])
+    assert not list(folder.attempts()[-1].ranks_dir.glob("error-*.json")), "every rank ended well"
 
 
 def test_one_two_and_four_processes_see_the_same_samples_and_lose_the_same(runs_path: Path) -> None:
@@ -53,7 +54,7 @@ def test_one_two_and_four_processes_see_the_same_samples_and_lose_the_same(runs_
 
 
 @pytest.mark.slow
-def test_eight_processes_train_stop_resume_and_leave_no_process_behind(runs_path: Path) -> None:
+def test_eight_processes_train_and_stop_and_four_go_on_and_none_is_left_behind(runs_path: Path) -> None:
     config = tiny_config(
         launch__num_processes=8, train__batch_size=2, train__max_steps=100_000, train__log_every=5,
         train__eval_every=50, train__checkpoint_every=1000, probes__every=1000,
@@ -69,10 +70,10 @@ def test_eight_processes_train_stop_resume_and_leave_no_process_behind(runs_path
     stopped_at = CheckpointStore(folder.checkpoints_dir).load("last")[0].state.step
     assert stopped_at >= 10
 
-    launch.start(folder, resume="last")
+    launch.start(folder, resume="last", num_processes=4)
     wait_until(lambda: last_step(folder) >= stopped_at + 10, PATIENCE_S, "the resumed run takes 10 steps")
     started = [decode_event(r) for r in RecordTail(folder.attempts()[1].events_file).poll_all()]
-    assert [(e.step, e.num_processes) for e in started if isinstance(e, AttemptStarted)] == [(stopped_at, 8)]
+    assert [(e.step, e.num_processes) for e in started if isinstance(e, AttemptStarted)] == [(stopped_at, 4)]
     launch.stop(folder)
     wait_until(lambda: not read_status(folder).is_live, PATIENCE_S, "it stops again")
     wait_until(lambda: not pids_with("TINYTRAIN_RUNS", os.environ["TINYTRAIN_RUNS"]), 10, "no process is left")

@@ -28,7 +28,7 @@ TEMPLATES: dict[str, Value] = {
 RANDOM: dict[str, Value] = {
     **TEMPLATES, "data__dataset": "random", "data__vocab_size": 105, "data__max_samples": 2000,
     "data__sequence_length": 16, "model__dropout": 0.0, "train__batch_size": 32, "train__max_steps": 200,
-    "train__eval_every": 20, "probes__texts": ("baba [MASK] babi",),
+    "train__eval_every": 20, "probes__texts": ("baba [MASK] biba",),
 }  # fmt: skip
 
 

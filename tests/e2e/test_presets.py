@@ -28,7 +28,7 @@ from runs.records import RecordTail
 from runs.status import read_status
 from runs.token_caches import count_sequences
 from tests.conftest import wait_until
-from tests.fakes.hub import LoopbackHub, hub  # noqa: F401 (a fixture)
+from tests.fakes.hub import LoopbackHub
 from tests.fakes.hub_texts import REFERENCE_DATASETS
 from tests.tiny import new_run, train
 
@@ -52,7 +52,7 @@ def reduced(config: RunConfig) -> dict[str, Value]:
     }
 
 
-def serve(hub: LoopbackHub, preset: RunConfig) -> None:  # noqa: F811
+def serve(hub: LoopbackHub, preset: RunConfig) -> None:
     """Have the preset's dataset on the hub, if it is one of the hub's."""
     name = preset.data.dataset
     if preset.data.source == "hub":
@@ -130,7 +130,7 @@ def check_shapes(tensors: dict[str, Tensor], preset: RunConfig, vocab_size: int)
 @pytest.mark.parametrize("name", [preset.name for preset in PRESETS])
 def test_two_steps_have_the_presets_model_batch_schedule_and_samples(
     runs_path: Path,
-    hub: LoopbackHub,  # noqa: F811
+    hub: LoopbackHub,
     name: str,
 ) -> None:
     preset = find_preset(name).config
@@ -159,7 +159,7 @@ def test_two_steps_have_the_presets_model_batch_schedule_and_samples(
 @pytest.mark.parametrize("name", ["h200_8gpu_quality", "4gpu_standard", "2gpu_standard"])
 def test_gpu_presets_run_with_their_own_number_of_processes(
     runs_path: Path,
-    hub: LoopbackHub,  # noqa: F811
+    hub: LoopbackHub,
     name: str,
 ) -> None:
     preset = find_preset(name).config

@@ -23,7 +23,7 @@ from runs.folder import RunFolder, token_caches_dir
 from runs.records import RecordTail
 from runs.token_caches import cache_key
 from tests.conftest import pids_with
-from tests.fakes.hub import LoopbackHub, hub  # noqa: F401 (a fixture)
+from tests.fakes.hub import LoopbackHub
 from tests.tiny import new_run, tiny_config, train
 
 STREAM: dict[str, Value] = {
@@ -91,7 +91,7 @@ def test_no_sample_is_repeated_or_left_out_when_the_number_of_processes_changes(
     runs_path: Path,
     tmp_path: Path,
     hub: LoopbackHub,
-    access: str,  # noqa: F811
+    access: str,
 ) -> None:
     """Stops in the middle of a stream, in the middle of an epoch, and the last part runs across an epoch's end."""
     hub.add_dataset("stanfordnlp/imdb", {"plain_text": {"train": reviews(200)}}, rows_per_group=10)
@@ -124,7 +124,7 @@ def test_no_sample_is_repeated_or_left_out_when_the_number_of_processes_changes(
 @pytest.mark.slow
 def test_a_resumed_stream_is_bit_identical_to_one_that_never_stopped(
     runs_path: Path,
-    hub: LoopbackHub,  # noqa: F811
+    hub: LoopbackHub,
 ) -> None:
     hub.add_dataset("stanfordnlp/imdb", {"plain_text": {"train": reviews(200)}}, rows_per_group=10)
     config = stream_config(train__max_steps=30, train__log_every=1)
@@ -140,7 +140,7 @@ def test_a_resumed_stream_is_bit_identical_to_one_that_never_stopped(
 @pytest.mark.slow
 def test_training_starts_when_the_first_shard_is_there_and_goes_on_after_the_hub_went_away(
     runs_path: Path,
-    hub: LoopbackHub,  # noqa: F811
+    hub: LoopbackHub,
 ) -> None:
     hub.add_dataset("stanfordnlp/imdb", {"plain_text": {"train": reviews(800)}}, num_files=8, rows_per_group=10)
     config = stream_config(train__max_steps=60, train__log_every=1, train__checkpoint_every=1000)
@@ -170,7 +170,7 @@ def test_training_starts_when_the_first_shard_is_there_and_goes_on_after_the_hub
 
 
 @pytest.mark.slow
-def test_a_reader_that_is_killed_is_started_again(runs_path: Path, hub: LoopbackHub) -> None:  # noqa: F811
+def test_a_reader_that_is_killed_is_started_again(runs_path: Path, hub: LoopbackHub) -> None:
     hub.add_dataset("stanfordnlp/imdb", {"plain_text": {"train": reviews(400)}}, rows_per_group=10)
     config = stream_config(train__max_steps=40)
     folder = new_run(runs_path, config)
@@ -195,7 +195,7 @@ def test_a_reader_that_is_killed_is_started_again(runs_path: Path, hub: Loopback
 
 def test_a_stream_is_judged_by_its_first_shard_and_the_wait_for_it_is_shown(
     runs_path: Path,
-    hub: LoopbackHub,  # noqa: F811
+    hub: LoopbackHub,
 ) -> None:
     hub.add_dataset("stanfordnlp/imdb", {"plain_text": {"train": reviews(300)}}, rows_per_group=10)
     config = stream_config(train__max_steps=3)

@@ -4,11 +4,12 @@
         hub.add_reference_datasets(rows=200)
         hub.add_dataset("someone/letters", {"default": {"train": ["a text", "another"]}})
 
-As a fixture: `hub(monkeypatch)` from this module starts one and points this process and its children at it.
+The fixture `hub` of tests/conftest.py starts one and points this process and its children at it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -334,9 +335,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _parts(rows: list[dict[str, Any]], num_parts: int) -> Iterator[list[dict[str, Any]]]:
-    size = -(-len(rows) // num_parts)
-    for part in range(num_parts):
-        yield rows[part * size : (part + 1) * size]
+    size = max(1, -(-len(rows) // num_parts))
+    for first in range(0, max(1, len(rows)), size):
+        yield rows[first : first + size]
 
 
 def _as_parquet(rows: list[dict[str, Any]], rows_per_group: int) -> bytes:
@@ -420,9 +421,9 @@ def point_at(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     monkeypatch.setattr(datasets.config, "HF_ENDPOINT", endpoint)
 
 
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, isolated: None) -> Iterator[LoopbackHub]:
-    """A hub without datasets that this process and its children use; their caches are the test's own."""
+@contextlib.contextmanager
+def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
+    """A hub without datasets that this process and its children use; what they store is the test's own."""
     with LoopbackHub() as server:
         use_own_caches(monkeypatch)
         point_at(monkeypatch, server.endpoint)

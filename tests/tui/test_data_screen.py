@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from textual.app import App
+from textual.events import Mount
 from textual.pilot import Pilot
 
+import tui.app
 from presets.config import with_values
 from presets.schema import DataConfig, RunConfig
 from runs.cache_listing import CacheInfo, list_caches
@@ -20,12 +22,23 @@ from tests.cache_writer import hold_build_lock, write_cache, write_older_cache
 from tests.conftest import pids_with
 from tests.tui.pilots import until
 from tui.app import TinyTrainApp
+from tui.data_entries import entry_id
 from tui.screens.data import DataScreen
 from tui.screens.dialogs import ConfirmDialog, TypedConfirmDialog
-from tui.widgets.data_list import entry_id
 
 SIZES = [(60, 20), (80, 24), (120, 40), (200, 60)]
 HOSTILE = "\x1b]52;c;eA==\x07[red]x[/]"
+
+
+class DataApp(TinyTrainApp):
+    """The dashboard, with the Data screen shown first: Launch needs a second that these tests can do without."""
+
+    CSS_PATH = Path(tui.app.__file__).with_name("app.tcss")
+
+    def on_mount(self, event: Mount | None = None) -> None:
+        assert event is not None
+        event.prevent_default()
+        self.push_screen("data")
 
 
 def shown_text(app: App[Any]) -> str:
@@ -36,7 +49,6 @@ def shown_text(app: App[Any]) -> str:
 
 async def opened(pilot: Pilot[Any]) -> DataScreen:
     """The Data screen with its list filled."""
-    await pilot.press("6")
     screen = await until(pilot, lambda: pilot.app.screen if isinstance(pilot.app.screen, DataScreen) else None)
     await until(pilot, lambda: screen.datasets and screen.entry is not None)
     assert isinstance(screen, DataScreen)
@@ -58,20 +70,20 @@ async def test_datasets_and_caches_are_listed_with_what_is_known_of_them(
 ) -> None:
     key = write_cache().name
     create_run(runs_path, RunConfig(), name="warm-otter")
-    async with TinyTrainApp(runs_path).run_test(size=size) as pilot:
+    async with DataApp(runs_path).run_test(size=size) as pilot:
         screen = await opened(pilot)
         await until(pilot, lambda: "addresses" in shown_text(pilot.app))
         assert "cached" in shown_text(pilot.app)
         await move_to(pilot, screen, key)
         await until(pilot, lambda: f"token cache {key}"[: size[0] - 8] in shown_text(pilot.app))
-        assert "warm-otter" in shown_text(pilot.app)
+        await until(pilot, lambda: "warm-otter" in shown_text(pilot.app))
         if size[0] >= 120:
             for words in ("900 of 4,000 entries occur", "≤ 64 tokens", "the 40", "fellow citizens"):
-                assert words in shown_text(pilot.app)
+                await until(pilot, lambda words=words: words in shown_text(pilot.app))
 
 
 async def test_without_caches_it_says_what_to_do(runs_path: Path) -> None:
-    async with TinyTrainApp(runs_path).run_test(size=(80, 24)) as pilot:
+    async with DataApp(runs_path).run_test(size=(80, 24)) as pilot:
         await opened(pilot)
         await until(pilot, lambda: "none yet; b builds one" in shown_text(pilot.app))
         assert "no token caches yet" in shown_text(pilot.app)
@@ -83,7 +95,7 @@ async def test_text_from_outside_cannot_act_on_the_terminal(runs_path: Path) -> 
     )
     key = write_cache(text_start=HOSTILE).name
     create_run(runs_path, RunConfig(), name=HOSTILE)
-    async with TinyTrainApp(runs_path).run_test(size=(120, 50)) as pilot:
+    async with DataApp(runs_path).run_test(size=(120, 50)) as pilot:
         screen = await opened(pilot)
         await move_to(pilot, screen, key)
         await until(pilot, lambda: "tokens  ␛]52" in shown_text(pilot.app))
@@ -92,7 +104,7 @@ async def test_text_from_outside_cannot_act_on_the_terminal(runs_path: Path) -> 
 
 async def test_the_filter_narrows_and_esc_brings_all_back(runs_path: Path) -> None:
     write_older_cache()
-    async with TinyTrainApp(runs_path).run_test(size=(120, 40)) as pilot:
+    async with DataApp(runs_path).run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot)
         await pilot.press("slash", *"older")
         await until(pilot, lambda: isinstance(screen.entry, CacheInfo))
@@ -107,7 +119,7 @@ async def test_the_filter_narrows_and_esc_brings_all_back(runs_path: Path) -> No
 
 async def test_a_cache_is_cleared_after_a_yes_and_not_before(runs_path: Path) -> None:
     key = write_cache().name
-    async with TinyTrainApp(runs_path).run_test(size=(120, 40)) as pilot:
+    async with DataApp(runs_path).run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot)
         await move_to(pilot, screen, key)
         await pilot.press("d")
@@ -127,7 +139,7 @@ async def test_clearing_all_wants_a_typed_word_and_names_what_stays(runs_path: P
     write_cache()
     lock = hold_build_lock(building)
     try:
-        async with TinyTrainApp(runs_path).run_test(size=(120, 40), notifications=True) as pilot:
+        async with DataApp(runs_path).run_test(size=(120, 40), notifications=True) as pilot:
             screen = await opened(pilot)
             await until(pilot, lambda: len(screen.caches) == 2)
             await pilot.press("D")
@@ -144,7 +156,7 @@ async def test_verifying_shows_which_file_was_altered(runs_path: Path) -> None:
     folder = write_cache()
     tokens = folder / "shard-00000" / "train.tokens"
     tokens.write_bytes(b"\x08" + tokens.read_bytes()[1:])
-    async with TinyTrainApp(runs_path).run_test(size=(120, 60)) as pilot:
+    async with DataApp(runs_path).run_test(size=(120, 60)) as pilot:
         screen = await opened(pilot)
         await move_to(pilot, screen, folder.name)
         await pilot.press("v")
@@ -158,20 +170,20 @@ async def test_enter_reads_real_rows_and_t_shows_what_a_tokenizer_does(runs_path
     file.write_text("".join(f"the quick brown fox number {n} jumps over the lazy dog\n" for n in range(50)))
     config = with_values(RunConfig(), {"data.source": "files", "data.dataset": str(file), "data.vocab_size": 64})
     create_run(runs_path, config, name="mine")
-    async with TinyTrainApp(runs_path).run_test(size=(120, 50)) as pilot:
+    async with DataApp(runs_path).run_test(size=(120, 50)) as pilot:
         screen = await opened(pilot)
         await move_to(pilot, screen, str(file))
         await pilot.press("enter")
         await until(pilot, lambda: any(isinstance(found, Inspection) for found in screen.found.values()), 30)
         await until(pilot, lambda: "the quick brown fox number 0 jumps" in shown_text(pilot.app))
-        assert "≤ 16 words" in shown_text(pilot.app)
+        await until(pilot, lambda: "≤ 16 words" in shown_text(pilot.app))
         await pilot.press("t")
         await until(pilot, lambda: "learned from it alone" in shown_text(pilot.app), 30)
-        assert "→ " in shown_text(pilot.app)
+        await until(pilot, lambda: "→ " in shown_text(pilot.app))
 
 
 async def test_a_dataset_that_cannot_be_had_says_why(runs_path: Path) -> None:
-    async with TinyTrainApp(runs_path).run_test(size=(120, 40)) as pilot:
+    async with DataApp(runs_path).run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot)
         await move_to(pilot, screen, "imdb")
         await pilot.press("enter")
@@ -180,7 +192,7 @@ async def test_a_dataset_that_cannot_be_had_says_why(runs_path: Path) -> None:
 
 
 async def test_a_build_shows_its_progress_and_leaves_a_cache(runs_path: Path) -> None:
-    async with TinyTrainApp(runs_path).run_test(size=(120, 40), notifications=True) as pilot:
+    async with DataApp(runs_path).run_test(size=(120, 40), notifications=True) as pilot:
         screen = await opened(pilot)
         await move_to(pilot, screen, "arithmetic")
         await pilot.press("b")
@@ -193,7 +205,7 @@ async def test_a_build_shows_its_progress_and_leaves_a_cache(runs_path: Path) ->
 
 
 async def test_esc_cancels_a_build_and_its_process_is_gone(runs_path: Path) -> None:
-    async with TinyTrainApp(runs_path).run_test(size=(120, 40)) as pilot:
+    async with DataApp(runs_path).run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot)
         await move_to(pilot, screen, "addresses")
         await pilot.press("b")
@@ -207,15 +219,20 @@ async def test_esc_cancels_a_build_and_its_process_is_gone(runs_path: Path) -> N
 
 async def test_leaving_in_the_middle_of_a_look_leaves_nothing_behind(runs_path: Path) -> None:
     async with TinyTrainApp(runs_path).run_test(size=(80, 24)) as pilot:
-        await opened(pilot)
-        await pilot.press("enter", "1", "6", "r")
+        await until(pilot, lambda: pilot.app.screen_stack)
+        await pilot.press("6")
+        screen = await opened(pilot)
+        await pilot.press("enter", "1")
+        await until(pilot, lambda: pilot.app.screen is not screen)
+        await pilot.press("6", "r")
+        await until(pilot, lambda: pilot.app.screen is screen)
     assert not pids_with("TINYTRAIN_RUNS", os.environ["TINYTRAIN_RUNS"])
 
 
 async def test_a_cache_that_vanishes_under_the_cursor_takes_nothing_else_with_it(runs_path: Path) -> None:
     key = write_cache().name
     write_cache(DataConfig(vocab_size=999))
-    async with TinyTrainApp(runs_path).run_test(size=(120, 40)) as pilot:
+    async with DataApp(runs_path).run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot)
         await move_to(pilot, screen, key)
         clear(key)

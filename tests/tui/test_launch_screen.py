@@ -232,8 +232,9 @@ async def test_a_saved_preset_is_in_the_list_and_chosen(app: TinyTrainApp) -> No
         await pilot.press(*"wide", "enter")
         await until(pilot, lambda: app.screen is screen and screen.form.model.preset.name == "wide")
         assert catalog.find_preset("wide").config.optim.lr == 0.125
-        assert row_titles(screen)[4].strip() == "yours"
-        assert row_titles(screen)[5].startswith("wide")
+        below_shipped = row_titles(screen)[len(catalog.shipped_presets()) :]
+        assert below_shipped[0].strip() == "yours"
+        assert below_shipped[1].startswith("wide")
 
 
 async def test_saving_over_a_preset_asks_first_and_a_shipped_name_is_refused(app: TinyTrainApp) -> None:
@@ -264,9 +265,9 @@ async def test_files_of_ones_own_that_are_broken_or_named_like_shipped_ones_are_
     (folder / "quickstart.toml").write_text('[preset]\ntitle = "[/] \\u001b[2J evil"\n')
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await launch_screen(pilot)
-        titles = row_titles(screen)
-        assert titles[5].startswith("[/] ␛[2J evil")
-        assert titles[6].startswith("✗ broken.toml")
+        _, *own = row_titles(screen)[len(catalog.shipped_presets()) :]
+        assert own[0].startswith("[/] ␛[2J evil")
+        assert own[1].startswith("✗ broken.toml")
         await pilot.press("end")
         await until(pilot, lambda: "above the limit" in text_of(screen, "#summary").replace("\n", " "))
         assert screen.form.model.preset.name == "quickstart"

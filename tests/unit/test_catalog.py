@@ -12,7 +12,7 @@ from presets.schema import RunConfig
 
 
 def recipe(preset: catalog.Preset, *, published: bool) -> tuple[object, ...]:
-    """Layers/heads/width, rows read, batch a GPU, GPUs, epochs, learning rate: as we train, or as was published."""
+    """Layers/heads/width, rows, batch a GPU, GPUs, epochs, learning rate: as we train, or as was published."""
 
     def value(path: str) -> object:
         ours = get_value(preset.config, path)
@@ -156,5 +156,5 @@ def test_a_presets_own_table_may_be_wrong_without_a_crash(text: str) -> None:
 def test_an_unknown_preset_is_answered_with_close_names_else_with_all_there_are() -> None:
     with pytest.raises(KeyError, match="did you mean quickstart"):
         catalog.find_preset("quickstrat")
-    with pytest.raises(KeyError, match="there are quickstart, .*bert-tiny-day40"):
+    with pytest.raises(KeyError, match=r"there are quickstart, .*bert-tiny-day40"):
         catalog.find_preset("%")

@@ -20,6 +20,7 @@ from runs.folder import create_run
 from runs.launch import child_environment
 from tests.cache_writer import hold_build_lock, write_cache
 from tests.conftest import pids_with, wait_until
+from tests.fakes.hub import LoopbackHub
 from tui.cli import main
 from tui.data_words import histogram_lines, progress_words
 
@@ -161,6 +162,20 @@ def test_text_that_cannot_be_read_fails_with_its_reason(
     assert json.loads(capsys.readouterr().out)["kind"] == "failure"
 
 
+def test_a_hub_dataset_is_streamed_for_a_look_and_not_downloaded(
+    hub: LoopbackHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = [f"letter number {number} of many that were sent" for number in range(300)]
+    hub.add_dataset("someone/letters", {"default": {"train": texts}})
+    assert main(["data", "show", "someone/letters", "--json", "--rows", "1"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["sampled_documents"] == 300 and document["rows"][0]["text"] == texts[0]
+    assert document["commit"] and "beginning" in document["notes"][0]
+    assert not list((Path(os.environ["HF_HOME"]) / "datasets").glob("**/*.arrow"))
+    assert main(["data", "show", "someone/letters", "--set", "data.text_column=txet"]) == 1
+    assert "txet" in capsys.readouterr().err
+
+
 def test_a_build_is_seen_by_every_other_action(text_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "build", str(text_file), *SMALL]) == 0
     assert "is built, in" in capsys.readouterr().out
@@ -238,6 +253,6 @@ def test_the_eta_follows_what_the_last_seconds_brought() -> None:
 
 def test_bars_are_in_proportion_and_fit_the_width() -> None:
     lines = histogram_lines(((8, 10), (16, 0), (32, 5)), "words", 50)
-    assert [line.count("█") for line in lines] == [35, 0, 17]
+    assert [line.count("█") for line in lines] == [36, 0, 18]
     assert all(len(line) <= 50 for line in lines) and lines[0].startswith(" ≤ 8 words ")
     assert histogram_lines((), "words", 50) == ()

@@ -80,9 +80,8 @@ def test_evaluations_of_a_grammar_hide_every_target_and_those_of_text_most(tmp_p
         masked = MaskedLanguageModelling(ObjectiveConfig(), 999, 0, hides_every_target=hides_every_target)
         batch = masked.frozen_batch(store, rows)
         is_target = batch.targets >= 0
-        shares[hides_every_target] = float(
-            (batch.inputs.gather(1, batch.positions) == MASK)[is_target].float().mean()
-        )
+        is_hidden = batch.inputs.gather(1, batch.positions) == MASK
+        shares[hides_every_target] = float(is_hidden[is_target].float().mean())
     assert shares[True] == 1.0
     assert 0.5 < shares[False] < 0.95
 
@@ -133,9 +132,7 @@ BROKEN: list[tuple[dict[str, object], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("values", "path", "words"), BROKEN, ids=lambda value: value if isinstance(value, str) else ""
-)
+@pytest.mark.parametrize(("values", "path", "words"), BROKEN, ids=[path for _, path, _ in BROKEN])
 def test_settings_that_would_make_the_floor_wrong_are_refused(
     values: dict[str, object], path: str, words: str
 ) -> None:

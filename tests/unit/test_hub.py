@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from presets import config as configs
 from presets.catalog import find_preset
 from presets.corpora import token_cache_key
 from presets.schema import RunConfig
@@ -135,3 +136,26 @@ def test_another_configuration_of_the_dataset_does_not_count() -> None:
     file.parent.mkdir(parents=True)
     file.write_text("x")
     assert not hub_status(WIKITEXT).cached
+
+
+def test_a_bare_name_is_asked_for_by_its_full_one(hub: type[Hub]) -> None:
+    status = hub_status(configs.with_values(IMDB, {"data.dataset": "imdb"}))
+    assert hub.asked == ["/api/datasets/stanfordnlp/imdb"]
+    assert status.sentence.startswith("stanfordnlp/imdb comes from 127.0.0.1 (84 MB)")
+
+
+@pytest.mark.parametrize(
+    ("source", "dataset", "words"),
+    [("files", "~/a.txt", "is on this machine"), ("synthetic", "markov", "is made by")],
+)
+def test_what_is_here_needs_no_hub(hub: type[Hub], source: str, dataset: str, words: str) -> None:
+    status = hub_status(configs.with_values(IMDB, {"data.source": source, "data.dataset": dataset}))
+    assert not status.needed and words in status.sentence and hub.asked == []
+
+
+def test_a_downloaded_copy_is_no_stream(hub: type[Hub]) -> None:
+    folder = Path(os.environ["HF_HOME"]) / "datasets" / "stanfordnlp___imdb" / "plain_text" / "0.0.0"
+    folder.mkdir(parents=True)
+    (folder / "imdb-train.arrow").write_bytes(b"rows")
+    assert hub_status(IMDB).cached
+    assert not hub_status(configs.with_values(IMDB, {"data.access": "stream"})).cached

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from presets import config as configs
+from presets import corpora
 from presets.catalog import shipped_presets
+from presets.corpora import ALIASES, USUAL_CONFIGURATIONS
 from presets.rules import broken_rules
-from presets.schema import RunConfig
+from presets.schema import DataConfig, RunConfig
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,21 @@ from presets.schema import RunConfig
         ),
         ({"data.dataset": "bible"}, ("data.dataset",), "not an embedded corpus"),
         ({"data.source": "hub", "data.dataset": "a/b/c"}, ("data.dataset",), "not the name of a hub dataset"),
+        ({"data.source": "hub", "data.dataset": "squad"}, ("data.dataset",), "has no owner: write owner/name"),
+        (
+            {"data.source": "hub", "data.dataset": "wikipedia"},
+            ("data.dataset_config",),
+            "several configurations; name one, such as 20231101.en",
+        ),
+        (
+            {"data.source": "hub", "data.dataset": "imdb", "data.access": "stream"},
+            ("data.access", "train.max_steps"),
+            "the length of a stream is not known before it is read; set train.max_steps",
+        ),
+        ({"data.access": "stream"}, ("data.access", "data.source"), "only a dataset of the hub can be streamed"),
+        ({"data.source": "files", "data.dataset": " "}, ("data.dataset",), "name a file or a folder"),
+        ({"data.tokenizer": "existing"}, ("data.tokenizer_from",), "name the tokenizer"),
+        ({"data.tokenizer": "bpe", "data.vocab_size": 200}, ("data.vocab_size",), "choose 262 or more"),
         ({"data.text_column": " "}, ("data.text_column",), "name the column"),
         (
             {"optim.schedule": "wsd", "optim.warmup_ratio": 0.6, "optim.decay_ratio": 0.6},
@@ -55,3 +72,47 @@ def test_a_head_count_that_is_advised_does_divide_the_size() -> None:
     (problem,) = broken_rules(configs.with_values(RunConfig(), {"model.hidden_size": 90, "model.num_heads": 4}))
     advised = [int(word) for word in problem.message.split("try ")[1].split(" or ")]
     assert advised and all(90 % number == 0 for number in advised)
+
+
+def test_the_named_datasets_and_a_stream_with_steps_break_no_rule() -> None:
+    for name in ALIASES:
+        configuration = USUAL_CONFIGURATIONS.get(ALIASES[name], "")
+        values = {"data.source": "hub", "data.dataset": name, "data.dataset_config": configuration}
+        streamed = {**values, "data.access": "stream", "train.max_steps": 10}
+        assert broken_rules(configs.with_values(RunConfig(), streamed)) == ()
+        data = configs.with_values(RunConfig(), values).data
+        assert corpora.facts(data) is not None, f"nothing is known of {name}"
+
+
+def test_a_dataset_that_is_part_of_another_has_a_cache_of_its_own() -> None:
+    part = DataConfig(source="hub", dataset="pile-cc")
+    whole = DataConfig(source="hub", dataset="monology/pile-uncopyrighted")
+    assert corpora.token_cache_key(part) != corpora.token_cache_key(whole)
+    named = DataConfig(source="hub", dataset="stanfordnlp/imdb")
+    assert corpora.token_cache_key(DataConfig(source="hub", dataset="imdb")) == corpora.token_cache_key(named)
+
+
+def test_the_embedded_corpus_takes_the_place_of_a_stream_whole() -> None:
+    values = {
+        "data.source": "hub",
+        "data.dataset": "c4",
+        "data.dataset_config": "en",
+        "data.access": "stream",
+        "data.shuffle": False,
+        "data.shuffle_buffer": 7,
+        "train.max_steps": 10,
+    }
+    replaced = corpora.with_embedded_corpus(configs.with_values(RunConfig(), values))
+    assert replaced.data == DataConfig()
+    assert broken_rules(replaced) == ()
+
+
+def test_a_label_tells_where_the_text_comes_from() -> None:
+    labels = {
+        "addresses (embedded)": DataConfig(),
+        "c4 en (hub)": DataConfig(source="hub", dataset="c4", dataset_config="en"),
+        "books (files)": DataConfig(source="files", dataset="/some/where/books/"),
+        "a.csv (files)": DataConfig(source="files", dataset="~/a.csv"),
+        "markov (synthetic)": DataConfig(source="synthetic", dataset="markov"),
+    }
+    assert [corpora.label(data) for data in labels.values()] == list(labels)

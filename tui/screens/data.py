@@ -12,37 +12,22 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Static
 
-from presets.schema import DataConfig
 from runs.cache_listing import CacheInfo, DiskUsage
 from runs.cache_verification import Verification
 from runs.data_inspection import Built, Failure, Inspection, Progress, Request
 from tui.cache_actions import ask_build, ask_clear, ask_clear_all
-from tui.commands import Command, bindings_of
+from tui.commands import bindings_of
 from tui.data_catalogue import Dataset, settled
+from tui.data_entries import COMMANDS, Entry, bytes_words, data_of, entry_id, matching, name_of
 from tui.data_feed import DataFeed, DataListed, Job, JobEnded, JobProgressed
 from tui.data_words import plural, progress_words
 from tui.feeds import FeedFailed
 from tui.figures import duration, num_bytes
 from tui.safe_text import plain, safe_text
 from tui.widgets.data_detail import DataDetail
-from tui.widgets.data_list import DataList, Entry, entry_id
+from tui.widgets.data_list import DataList
 from tui.widgets.footer import KeyFooter
 from tui.widgets.line_input import LineInput
-
-COMMANDS = (
-    Command("preview", "enter", "Preview", "Read real rows of it, and say what they are like.", "preview"),
-    Command("tokenize", "t", "Tokenize", "Preview, and learn a tokenizer from the rows when there is no cache.",
-            "preview(True)", show=False),
-    Command("build", "b", "Build", "Build the token cache ahead, or go on with a half-built one.", "build"),
-    Command("verify", "v", "Verify", "Compare every byte of the cache with its checksums.", "verify"),
-    Command("clear", "d,delete", "Clear", "Delete the cache under the cursor; asks first.", "clear"),
-    Command("clear_all", "D", "Clear all", "Delete all token caches; a word has to be typed.", "clear_all",
-            show=False),
-    Command("filter", "slash", "Filter", "Show only datasets and caches that hold a word.", "filter",
-            key_display="/"),
-    Command("copy", "y", "Copy key", "Copy the cache's key, or the dataset's name.", "copy", show=False),
-    Command("refresh", "r", "Refresh", "Look at the disk again now.", "refresh", show=False),
-)  # fmt: skip
 
 _NO_MATCH = "Nothing here holds those words. esc clears the filter."
 _ROWS = 20
@@ -170,8 +155,7 @@ class DataScreen(Screen[None]):
 
     def _show_list(self) -> None:
         words = self._filter.value.lower().split()
-        datasets = tuple(one for one in self.datasets if _holds(_text_of(one), words))
-        caches = tuple(one for one in self.caches if _holds(_text_of(one), words))
+        datasets, caches = matching(self.datasets, words), matching(self.caches, words)
         self.choices.show(datasets, caches)
         shown = f"{len(datasets) + len(caches)} of " if words else ""
         self.choices.border_title = f"Data · {shown}{len(self.datasets) + len(self.caches)}"
@@ -218,7 +202,7 @@ class DataScreen(Screen[None]):
         if job is not None:
             words = progress_words(progress)
             if progress.unit == "bytes":
-                words = _bytes_words(progress)
+                words = bytes_words(progress)
             self._status.display = True
             self._status.update(plain(f"{job.words}: {words}  (esc cancels)", 400))
 
@@ -232,7 +216,7 @@ class DataScreen(Screen[None]):
         if action == "clear":
             return isinstance(entry, CacheInfo)
         if action in ("build", "preview"):
-            return _data_of(entry) is not None
+            return data_of(entry) is not None
         if action == "clear_all":
             return bool(self.caches)
         return entry is not None if action == "copy" else True
@@ -244,18 +228,18 @@ class DataScreen(Screen[None]):
     def action_preview(self, tokenize: bool = False) -> None:
         """Read real rows of what is under the cursor."""
         entry = self.entry
-        data = _data_of(entry)
+        data = data_of(entry)
         if entry is None or data is None:
             return
         if not isinstance(entry, CacheInfo):
             data = settled(entry, self.caches).data
-        if (job := self._begin(f"reading {_name_of(entry)}", "inspect", entry)) is not None:
+        if (job := self._begin(f"reading {name_of(entry)}", "inspect", entry)) is not None:
             job.ask(Request(data, rows=_ROWS, tokenize=tokenize))
 
     def action_build(self) -> None:
         """Build the token cache of what is under the cursor."""
         entry = self.entry
-        data = _data_of(entry)
+        data = data_of(entry)
         if entry is None or data is None:
             return
         if isinstance(entry, CacheInfo) and entry.state in ("complete", "building"):
@@ -263,10 +247,10 @@ class DataScreen(Screen[None]):
             return
 
         def begin() -> None:
-            if (job := self._begin(f"building {_name_of(entry)}", "build", entry)) is not None:
+            if (job := self._begin(f"building {name_of(entry)}", "build", entry)) is not None:
                 job.ask(Request(data, build=True))
 
-        ask_build(self, _name_of(entry), data, begin)
+        ask_build(self, name_of(entry), data, begin)
 
     def action_verify(self) -> None:
         """Read the whole cache under the cursor and compare."""
@@ -344,29 +328,3 @@ class DataScreen(Screen[None]):
             self.notify(safe_text(words, 500), severity="error", markup=False, timeout=10)
         else:
             self.notify(safe_text(words, 500), markup=False, timeout=4)
-
-
-def _data_of(entry: Entry | None) -> DataConfig | None:
-    """The settings an entry stands for; None for a cache that does not say them."""
-    return entry.data if entry is not None else None
-
-
-def _name_of(entry: Entry) -> str:
-    return safe_text(entry.label if isinstance(entry, CacheInfo) else entry.name, 60)
-
-
-def _text_of(entry: Entry) -> str:
-    if isinstance(entry, CacheInfo):
-        users = " ".join(user.name for user in entry.used_by)
-        return f"{entry.key} {entry.label} {entry.state} {users}".lower()
-    return f"{entry.name} {entry.origin} {entry.about}".lower()
-
-
-def _holds(text: str, words: list[str]) -> bool:
-    return all(word in text for word in words)
-
-
-def _bytes_words(progress: Progress) -> str:
-    rate = f" · {num_bytes(progress.rate)}/s" if progress.rate else ""
-    eta = f" · ETA {duration(progress.eta_s)}" if progress.eta_s else ""
-    return f"{num_bytes(progress.done)} of {num_bytes(progress.total)}{rate}{eta}"

@@ -85,7 +85,7 @@ class LaunchScreen(Screen[None]):
         presets = PresetList(self._machine, id="presets")
         presets.add_class("pane")
         presets.border_title = "Presets"
-        presets.border_subtitle = "space mark  c compare"
+        presets.border_subtitle = "space, c: compare"
         form = ConfigForm(self._draft(self._shipped[0]), id="form")
         form.add_class("pane")
         plan = Vertical(id="plan", classes="pane")

@@ -16,14 +16,13 @@ from textual.widgets.option_list import Option
 
 from runs.cache_listing import CacheInfo
 from tui.data_catalogue import Dataset, caches_of
+from tui.data_entries import Entry, entry_id
 from tui.data_words import CACHE_SIGNS, age_words, users_words
 from tui.figures import num_bytes
 from tui.safe_text import FAINT, safe_text
 
 _ONE_LINE = 72
 _STATE_STYLES = {"complete": "$text-success", "building": "$text-primary", "damaged": "$text-error"}
-
-Entry = Dataset | CacheInfo
 
 
 class _Options(OptionList):
@@ -32,11 +31,6 @@ class _Options(OptionList):
         Binding("j", "cursor_down", "Down", show=False),
         Binding("k", "cursor_up", "Up", show=False),
     ]
-
-
-def entry_id(entry: Entry) -> str:
-    """Names an entry for as long as it is there."""
-    return f"cache {entry.key}" if isinstance(entry, CacheInfo) else "data " + "\n".join(entry.identity)
 
 
 class DataList(Vertical):

@@ -42,6 +42,8 @@ def open_files(data: DataConfig, report: Report) -> StoredDocuments:
             raise DataError(f"{path} has no column {data.text_column!r}; {has}")
     report(f"reading {data.dataset}", 0, 0, "rows")
     table = _load(files, suffix, data)
+    if not len(table):
+        raise DataError(f"{data.dataset} has no rows")
     column_name = "text" if suffix == ".txt" else data.text_column
     if column_name not in table.column_names:
         names_shown = ", ".join(table.column_names)
@@ -92,10 +94,12 @@ def _columns(files: Sequence[Path], suffix: str) -> Iterator[tuple[Path, list[st
 
 
 def _load(files: Sequence[Path], suffix: str, data: DataConfig) -> datasets.Dataset:
+    if not any(path.stat().st_size for path in files):
+        raise DataError(f"{data.dataset} has no rows")
     try:
         return _read(files, suffix, data)
     except _FAILURES as error:
-        if not any(path.stat().st_size for path in files):
+        if "corresponds to no data" in str(error):
             raise DataError(f"{data.dataset} has no rows") from error
         raise _culprit(files, suffix, data, error) from error
 
@@ -109,7 +113,7 @@ def _read(files: Sequence[Path], suffix: str, data: DataConfig) -> datasets.Data
         options |= {"usecols": [data.text_column], "na_filter": False, "features": features}
     elif suffix == ".parquet":
         options = {"columns": [data.text_column]}
-    paths = [str(path) for path in files if path.stat().st_size] or [str(files[0])]
+    paths = [str(path) for path in files if path.stat().st_size]
     return datasets.load_dataset(_BUILDERS[suffix], data_files={"train": paths}, split="train", **options)
 
 

@@ -22,7 +22,7 @@ def reason(error: BaseException) -> str:
         if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
             return f"the disk is full{f' ({cause.filename})' if cause.filename else ''}"
     chain = [error]
-    while (cause := chain[-1].__cause__) is not None and cause not in chain:
-        chain.append(cause)  # not what merely happened to be handled at the time
+    while (explicit := chain[-1].__cause__) is not None and explicit not in chain:
+        chain.append(explicit)  # not what merely happened to be handled at the time
     said = [str(cause).strip() for cause in reversed(chain) if str(cause).strip()]
     return said[0].splitlines()[0].rstrip(".") if said else type(error).__name__

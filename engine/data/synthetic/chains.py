@@ -14,7 +14,7 @@ from presets.grammars import MARKOV_LENGTH, MARKOV_WORDS, RANDOM_LENGTH, MarkovS
 
 _TABLE_SEED = 0x3A2C
 _LEAST = 1e-3  # share of every word in every row, so that the chain cannot get stuck
-_CONSONANTS, _VOWELS = "bcdfghjklmnpqrstvwxz", "aeiou"
+_CONSONANTS, _VOWELS = "bdfghjklmnpqrstvwxzc", "aeiou"
 
 
 def transition_table(shape: MarkovShape, order: int, seed: int) -> Tensor:
@@ -75,8 +75,8 @@ def random_grammar(num_words: int, length: int = RANDOM_LENGTH) -> Automaton:
 
 
 def syllable_words(count: int) -> tuple[str, ...]:
-    """Pronounceable words that differ, at most a million: `baba`, `babe`, …"""
+    """Pronounceable words that differ, at most a million: `baba`, `beba`, …"""
     syllables = [consonant + vowel for consonant in _CONSONANTS for vowel in _VOWELS]
     num_syllables = 2 if count <= len(syllables) ** 2 else 3
     combinations = itertools.product(syllables, repeat=num_syllables)
-    return tuple("".join(parts) for parts in itertools.islice(combinations, count))
+    return tuple("".join(reversed(parts)) for parts in itertools.islice(combinations, count))
