@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
             try:
                 outcome = trainer.train()
             finally:
-                prepared.close()
+                prepared.samples.close()
             world.close()
         except StopRequested as request:
             reason = f"{request}, before the first step"

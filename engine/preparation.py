@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 import torch
 from torch import Tensor
 
 from engine.baselines import frozen_targets, measure_baselines, measure_floor
-from engine.checkpoints import CheckpointError, CheckpointStore, TrainState
-from engine.data.batches import SampleOrder, SampleStream, SequenceStore
-from engine.data.documents import DataError, Report
+from engine.checkpoints import CheckpointError, CheckpointStore, Loaded, TrainState
+from engine.data.batches import SampleStream, SequenceStore
 from engine.data.hashing import scalar_seed
-from engine.data.shard_feed import ShardFeed
-from engine.data.token_cache import TokenCache, open_cache, open_or_build
+from engine.data.token_cache import TokenCache
 from engine.distributed import World
 from engine.models.transformer import Encoder
 from engine.objectives.mlm import MaskedLanguageModelling
 from engine.optim import Optimizer
 from engine.precision import Precision, choose_precision
 from engine.recorder import Recorder
-from engine.stopping import StopRequested, StopSignal
+from engine.stopping import StopSignal
+from engine.training_data import TrainingData, open_training_data
 from presets.corpora import label
-from presets.schema import DataConfig, RunConfig
+from presets.schema import RunConfig
 from runs.events import AttemptStarted, CheckpointFellBack, Notice
-from runs.folder import RunFolder, token_caches_dir
+from runs.folder import RunFolder
 
 
 @dataclass
@@ -49,28 +48,34 @@ class Prepared:
     precision: Precision
     global_batch: int
     total_steps: int
-    feed: ShardFeed | None = None
-
-    def close(self) -> None:
-        """End the process that reads a stream, when there is one."""
-        if self.feed is not None:
-            self.feed.close()
 
 
 def prepare(
     folder: RunFolder, config: RunConfig, world: World, recorder: Recorder, stop: StopSignal, resume: str
 ) -> Prepared:
     """Build all parts on this rank. Raises DataError, CheckpointError, StopRequested."""
-    cache, feed = _open_cache(config.data, world, recorder, stop)
-    is_streamed = feed is not None
-    train = SequenceStore((shard.train for shard in cache.shards), config.data, world.device)
-    # what comes later of a stream must not change what a run is judged by
-    judged = replace(cache, shards=cache.shards[:1]) if is_streamed else cache
-    validation = SequenceStore((shard.validation for shard in judged.shards), config.data, world.device)
-    for name, store in (("training", train), ("validation", validation)):
-        if not len(store):
-            raise DataError(f"the {name} split gives no sequence of {config.data.sequence_length} tokens")
-    vocab_size = cache.vocab_size
+    checkpoints = CheckpointStore(folder.checkpoints_dir)
+    loaded = _load(checkpoints, resume, recorder) if resume else None
+    tokenizer = checkpoints.folder / loaded.name / "tokenizer.json" if loaded else None
+    data = open_training_data(config.data, config.train.seed, world, recorder, stop, tokenizer)
+    try:
+        return _prepare(config, data, checkpoints, world, recorder, loaded)
+    except BaseException:
+        data.samples.close()
+        raise
+
+
+def _prepare(
+    config: RunConfig,
+    data: TrainingData,
+    checkpoints: CheckpointStore,
+    world: World,
+    recorder: Recorder,
+    loaded: Loaded | None,
+) -> Prepared:
+    """Model, optimizer and checkpoint for data that are open."""
+    train, validation = data.train, data.validation
+    vocab_size = data.cache.vocab_size
     model = Encoder(config.model, vocab_size, config.data.sequence_length)
     model.initialise(scalar_seed(config.train.seed, 0x1417))
     model.to(world.device)
@@ -78,25 +83,22 @@ def prepare(
         config.objective, vocab_size, config.train.seed, hides_every_target=config.data.source == "synthetic"
     )
     optimizer = Optimizer(model, config.optim)
-    checkpoints = CheckpointStore(folder.checkpoints_dir)
     state = TrainState()
-    resumed_from = ""
-    if resume:
-        state, resumed_from = _load(checkpoints, resume, model, optimizer, recorder)
+    if loaded is not None:
+        _continue(loaded, model, optimizer)
+        state = loaded.state
     precision, why = _precision(config, world, state)
     global_batch = config.train.batch_size * config.train.accumulation_steps * world.size
     epochs_of_samples = config.train.epochs * len(train)
     total_steps = config.train.max_steps or -(-epochs_of_samples // global_batch)
-    order = SampleOrder(train.sizes, config.train.seed, is_streamed=is_streamed)
-    order.is_complete = feed is None or feed.is_complete
     prepared = Prepared(
         config=config,
-        cache=cache,
-        judged=judged,
+        cache=data.cache,
+        judged=data.judged,
         train=train,
         validation=validation,
         validation_rows=_evaluated_rows(len(validation), config.train.eval_rows).to(world.device),
-        samples=SampleStream(train, order, feed),
+        samples=data.samples,
         model=model,
         objective=objective,
         optimizer=optimizer,
@@ -105,50 +107,9 @@ def prepare(
         precision=precision,
         global_batch=global_batch,
         total_steps=total_steps,
-        feed=feed,
     )
-    _announce(prepared, world, recorder, why, resumed_from)
+    _announce(prepared, world, recorder, why, loaded.name if loaded else "")
     return prepared
-
-
-def _open_cache(
-    data: DataConfig, world: World, recorder: Recorder, stop: StopSignal
-) -> tuple[TokenCache, ShardFeed | None]:
-    """The tokens of this dataset: all of them, or the beginning of a stream and what brings the rest."""
-
-    def report(phase: str, done: int, total: int, unit: str) -> None:
-        stop.raise_if_asked()
-        recorder.progress(phase, done, total, unit)
-
-    if data.access == "stream" and data.source == "hub":
-        feed = ShardFeed(data, token_caches_dir(), world, recorder.progress, stop)
-        try:
-            return feed.open(), feed
-        except BaseException:
-            feed.close()
-            raise
-    return _shared_cache(data, world, report), None
-
-
-def _shared_cache(data: DataConfig, world: World, report: Report) -> TokenCache:
-    """Rank 0 builds or verifies the token cache; the others wait for its word and map the same files."""
-    caches = token_caches_dir()
-    cache: TokenCache | None = None
-    key = ""
-    problem: tuple[str, str] | None = None
-    if world.is_main:
-        try:
-            cache = open_or_build(data, caches, report)
-            key = cache.source.key
-        except StopRequested as request:
-            problem = ("stop", str(request))
-        except (DataError, OSError) as error:
-            problem = ("data", str(error) or type(error).__name__)
-    problem, key = world.from_main((problem, key))
-    if problem is not None:
-        kind, message = problem
-        raise StopRequested(message) if kind == "stop" else DataError(message)
-    return cache or open_cache(caches / key)
 
 
 def _evaluated_rows(num_rows: int, wanted: int) -> Tensor:
@@ -159,19 +120,20 @@ def _evaluated_rows(num_rows: int, wanted: int) -> Tensor:
     return torch.randperm(num_rows, generator=generator)[:wanted].sort().values
 
 
-def _load(
-    checkpoints: CheckpointStore, resume: str, model: Encoder, optimizer: Optimizer, recorder: Recorder
-) -> tuple[TrainState, str]:
+def _load(checkpoints: CheckpointStore, resume: str, recorder: Recorder) -> Loaded:
     loaded, fallback = checkpoints.load(resume)
     if fallback:
         event = CheckpointFellBack(wanted=checkpoints.resolve(resume), used=loaded.name, reason=fallback)
         recorder.event(loaded.state.step, event)
+    return loaded
+
+
+def _continue(loaded: Loaded, model: Encoder, optimizer: Optimizer) -> None:
     try:
         model.load_state_dict(loaded.model)
         optimizer.load_state(loaded.optimizer)
     except (RuntimeError, KeyError, ValueError) as error:
         raise CheckpointError(f"{loaded.name} does not fit this configuration: {error}") from error
-    return loaded.state, loaded.name
 
 
 def _precision(config: RunConfig, world: World, state: TrainState) -> tuple[Precision, str]:

@@ -90,4 +90,4 @@ def train(folder: RunFolder, *, resume: str = "", stop_at: int | None = None) ->
     try:
         return trainer, trainer.train()
     finally:
-        prepared.close()
+        prepared.samples.close()

@@ -142,6 +142,11 @@ class SampleStream:
         self.order = order
         self._feed = feed
 
+    def close(self) -> None:
+        """End the process that reads a stream, when there is one."""
+        if self._feed is not None:
+            self._feed.close()
+
     def take(self, first: int, count: int) -> tuple[Tensor, Tensor]:
         """Epochs and sample indices of the places first … first + count − 1, (count,) each.
 

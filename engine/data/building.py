@@ -117,8 +117,7 @@ def _begin(documents: Documents, data: DataConfig, key: str, folder: Path, repor
     """Decide where the splits divide, learn the tokenizer, and write both down."""
     if documents.num_documents is None:
         threshold = stream_threshold(data.validation_fraction)
-        beginning = _beginning(documents, report)
-        sample: Callable[[], Iterable[Rows]] = lambda: beginning
+        sample: Callable[[], Iterable[Rows]] = _beginning(documents, report).copy
     else:
         threshold = counted_threshold(documents, data, report)
         sample = documents.read

@@ -28,9 +28,9 @@ _ALL_WORDS = 1 << 31
 def make_tokenizer(texts: Iterable[str], data: DataConfig, words: tuple[str, ...] | None) -> Tokenizer:
     """The tokenizer that the settings name; with exactly `words`, in their order, where they are known.
 
-    texts: of the training split, which can be read more than once; read only when a vocabulary has to be learned,
-    which then has at most `data.vocab_size` entries. All kinds but unigram are the same every time they are learned
-    from the same texts. Raises DataError.
+    texts: of the training split, which can be read more than once; read only when a vocabulary has to be
+    learned, which then has at most `data.vocab_size` entries. All kinds but unigram are the same every time they
+    are learned from the same texts. Raises DataError.
     """
     if words is not None:
         return _closed(words)

@@ -148,7 +148,7 @@ def test_training_starts_when_the_first_shard_is_there_and_goes_on_after_the_hub
     train(straight)
     total_bytes = hub.bytes_sent
     folder = token_caches_dir() / cache_key(config.data)
-    os.rename(folder, folder.with_name("elsewhere"))
+    folder.rename(folder.with_name("elsewhere"))
 
     hub.cut_after(bytes=int(total_bytes * 0.5))
     broken = new_run(runs_path, config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import torch
 
 from engine.checkpoints import CheckpointError, CheckpointStore
 from engine.data.documents import DataError
+from engine.data.token_cache import open_or_build
 from engine.trainer import Trainer
 from presets.fields import Value
 from runs import control
 from runs.events import AttemptStarted, Baselines, ControlAnswered, Evaluated, Event, Notice, Probed, decode_event
-from runs.folder import RunFolder
+from runs.folder import RunFolder, token_caches_dir
 from runs.records import RecordTail
+from runs.token_caches import cache_key
 from tests.tiny import new_run, prepare_attempt, tiny_config, train
 
 TIMING = {"seq", "time", "elapsed_s", "tokens_per_second", "samples_per_second", "step_time_s", "data_time_s",
@@ -208,3 +211,26 @@ def test_a_hub_dataset_that_cannot_be_had_is_an_error_and_never_another_dataset(
     folder = new_run(runs_path, tiny_config(data__source="hub", data__dataset="stanfordnlp/imdb"))
     with pytest.raises(DataError, match=r"stanfordnlp/imdb: the hub cannot be reached.*--offline-corpus"):
         train(folder)
+
+
+def test_a_resumed_run_keeps_its_own_tokenizer_when_the_cache_has_another_one_by_now(runs_path: Path) -> None:
+    """A Unigram tokenizer is another one every time it is learned; a cache that was cleared comes back changed."""
+    config = tiny_config(data__tokenizer="unigram", data__vocab_size=150, train__max_steps=12)
+    straight = new_run(runs_path, config)
+    train(straight)
+    broken = new_run(runs_path, config)
+    train(broken, stop_at=6)
+    folder = token_caches_dir() / cache_key(config.data)
+    tokenizer = folder / "tokenizer.json"
+    before = tokenizer.read_bytes()
+    for _ in range(10):
+        shutil.rmtree(folder)
+        open_or_build(config.data, token_caches_dir(), lambda *_: None)
+        if tokenizer.read_bytes() != before:
+            break
+    assert tokenizer.read_bytes() != before
+    _, outcome = train(broken, resume="last")
+    assert outcome.state == "finished"
+    assert metrics(broken) == metrics(straight)
+    said = [event.message for event in events(broken) if isinstance(event, Notice)]
+    assert any("another tokenizer than the checkpoint" in message for message in said)

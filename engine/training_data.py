@@ -1,0 +1,110 @@
+"""The data of a run, opened: tokens, the samples to train on, and what the run is judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from engine.data.batches import SampleOrder, SampleStream, SequenceStore
+from engine.data.documents import DataError, Report
+from engine.data.shard_feed import ShardFeed
+from engine.data.token_cache import TokenCache, open_cache, open_or_build
+from engine.distributed import World
+from engine.recorder import Recorder
+from engine.stopping import StopRequested, StopSignal
+from presets.schema import DataConfig
+from runs.checksums import sha256_of
+from runs.events import Notice
+from runs.folder import token_caches_dir
+
+
+@dataclass
+class TrainingData:
+    """judged: what evaluations and baselines rest on: the whole cache, or the first shard of a stream."""
+
+    cache: TokenCache
+    judged: TokenCache
+    train: SequenceStore
+    validation: SequenceStore
+    samples: SampleStream
+
+
+def open_training_data(
+    data: DataConfig, seed: int, world: World, recorder: Recorder, stop: StopSignal, tokenizer: Path | None
+) -> TrainingData:
+    """Open the data on this rank; built, or waited for, where they are not there yet.
+
+    tokenizer: the file of the checkpoint that is resumed, whose ids the model knows. Where the cache has been
+    built anew with another one since, one is built with that. Raises DataError or StopRequested.
+    """
+    cache, feed = _open_cache(data, world, recorder, stop)
+    if tokenizer is not None and sha256_of(tokenizer) != cache.source.tokenizer_sha256:
+        if feed is not None:
+            feed.close()
+        message = "the token cache has another tokenizer than the checkpoint, which is used instead"
+        recorder.event(0, Notice(level="warning", message=message))
+        data = msgspec.structs.replace(data, tokenizer="existing", tokenizer_from=str(tokenizer))
+        cache, feed = _open_cache(data, world, recorder, stop)
+    try:
+        return _arranged(data, seed, world, cache, feed)
+    except BaseException:
+        if feed is not None:
+            feed.close()
+        raise
+
+
+def _arranged(
+    data: DataConfig, seed: int, world: World, cache: TokenCache, feed: ShardFeed | None
+) -> TrainingData:
+    train = SequenceStore((shard.train for shard in cache.shards), data, world.device)
+    # what comes later of a stream must not change what a run is judged by
+    judged = cache if feed is None else replace(cache, shards=cache.shards[:1])
+    validation = SequenceStore((shard.validation for shard in judged.shards), data, world.device)
+    for name, store in (("training", train), ("validation", validation)):
+        if not len(store):
+            raise DataError(f"the {name} split gives no sequence of {data.sequence_length} tokens")
+    order = SampleOrder(train.sizes, seed, is_streamed=feed is not None)
+    order.is_complete = feed is None or feed.is_complete
+    return TrainingData(cache, judged, train, validation, SampleStream(train, order, feed))
+
+
+def _open_cache(
+    data: DataConfig, world: World, recorder: Recorder, stop: StopSignal
+) -> tuple[TokenCache, ShardFeed | None]:
+    """The tokens of this dataset: all of them, or the beginning of a stream and what brings the rest."""
+
+    def report(phase: str, done: int, total: int, unit: str) -> None:
+        stop.raise_if_asked()
+        recorder.progress(phase, done, total, unit)
+
+    if data.access == "stream" and data.source == "hub":
+        feed = ShardFeed(data, token_caches_dir(), world, recorder.progress, stop)
+        try:
+            return feed.open(), feed
+        except BaseException:
+            feed.close()
+            raise
+    return _shared_cache(data, world, report), None
+
+
+def _shared_cache(data: DataConfig, world: World, report: Report) -> TokenCache:
+    """Rank 0 builds or verifies the token cache; the others wait for its word and map the same files."""
+    caches = token_caches_dir()
+    cache: TokenCache | None = None
+    key = ""
+    problem: tuple[str, str] | None = None
+    if world.is_main:
+        try:
+            cache = open_or_build(data, caches, report)
+            key = cache.source.key
+        except StopRequested as request:
+            problem = ("stop", str(request))
+        except (DataError, OSError) as error:
+            problem = ("data", str(error) or type(error).__name__)
+    problem, key = world.from_main((problem, key))
+    if problem is not None:
+        kind, message = problem
+        raise StopRequested(message) if kind == "stop" else DataError(message)
+    return cache or open_cache(caches / key)
