@@ -10,8 +10,9 @@ from torch import Tensor
 from engine.data.batches import SequenceStore
 from engine.data.masking import IGNORED
 from engine.data.synthetic import exact_losses
+from engine.data.tokenizers import UNK
 from engine.objectives.mlm import MaskedLanguageModelling
-from presets.schema import DataConfig
+from presets.schema import NUM_SPECIAL_TOKENS, DataConfig
 from runs.events import Baselines
 
 _ROWS_AT_ONCE = 1024
@@ -47,7 +48,8 @@ def measure_baselines(targets: Tensor, token_counts: Tensor, floor_loss: float |
     unseen in training costs much, not infinitely much (Laplace). floor_loss: from `measure_floor`.
     """
     smoothed = token_counts.double().clone()
-    smoothed[5:] += 1.0
+    smoothed[UNK] += 1.0
+    smoothed[NUM_SPECIAL_TOKENS:] += 1.0
     log_shares = (smoothed / smoothed.sum()).clamp(min=1e-30).log()
     losses = -log_shares[targets.cpu()]
     return Baselines(

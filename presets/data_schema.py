@@ -26,7 +26,7 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str,
         field(
             "dataset",
-            "The embedded corpus, the hub's owner/name, a file or folder (.txt .jsonl .csv .parquet), or a grammar.",
+            "The embedded corpus, the hub's owner/name, a file or folder (.txt .jsonl .csv .parquet), a grammar.",
         ),
     ] = "addresses"
     dataset_config: Annotated[
@@ -49,7 +49,7 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Literal["download", "stream"],
         field(
             "reading",
-            "Download all first, or stream: training starts when the first part is there (needs a number of steps).",
+            "Download all first, or stream: training starts with the first part (needs a number of steps).",
         ),
     ] = "download"
     shuffle: Annotated[

@@ -105,7 +105,8 @@ def start(folder: RunFolder, resume: str = "", num_processes: int = 0) -> int:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=child_environment(),
+            # other runs that the configuration names lie beside this one, also with --runs-dir
+            env={**child_environment(), "TINYTRAIN_RUNS": str(folder.path.parent)},
             start_new_session=True,
         )
     finally:

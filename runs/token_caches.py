@@ -15,6 +15,7 @@ from runs.cache_format import MANIFEST, CacheManifest
 from runs.checksums import sha256_of
 from runs.folder import find_run, read_struct, runs_dir, token_caches_dir
 
+RUN_PREFIX = "run:"
 TEXT_SUFFIXES = (".txt", ".jsonl", ".csv", ".parquet")
 _NPY_MAGIC = b"\x93NUMPY\x01\x00"
 
@@ -60,9 +61,9 @@ def _tokenizer_version(reference: str) -> str:
 
 def tokenizer_file(reference: str) -> Path | None:
     """Where a tokenizer lies on this disk: a file, or in the last checkpoint of `run:NAME`; None for the hub's."""
-    if reference.startswith("run:"):
+    if reference.startswith(RUN_PREFIX):
         try:
-            checkpoints = find_run(runs_dir(), reference.removeprefix("run:")).checkpoints_dir
+            checkpoints = find_run(runs_dir(), reference.removeprefix(RUN_PREFIX)).checkpoints_dir
             return checkpoints / (checkpoints / "last").read_text(encoding="utf-8").strip() / "tokenizer.json"
         except (OSError, LookupError, ValueError):
             return None

@@ -14,6 +14,7 @@ from runs import launch
 from runs.folder import RunFolder, create_run, runs_dir
 from runs.reader import read_error
 from runs.records import RecordTail
+from runs.references import MissingReference, with_lasting_references
 from runs.status import RunStatus, read_status
 from tui.cli_lines import Lines
 from tui.cli_output import DONE, FAILED, INTERRUPTED, WrongRequest, say, say_json, warn
@@ -40,9 +41,14 @@ def train(options: argparse.Namespace) -> int:
         if hub.is_in_the_way:
             advice = "give --offline-corpus to train on the corpus shipped with the program instead"
             raise WrongRequest(f"{hub.sentence}; {advice}")
+    runs = runs_dir(options.runs_dir)
+    try:
+        wanted = with_lasting_references(wanted, runs)
+    except MissingReference as error:
+        raise WrongRequest(str(error)) from None
     with _Interrupts() as interrupts:
         try:
-            folder = create_run(runs_dir(options.runs_dir), wanted, name=options.name, preset=preset.name)
+            folder = create_run(runs, wanted, name=options.name, preset=preset.name)
         except OSError as error:
             raise WrongRequest(f"the run's folder cannot be made: {error}") from None
         return _start(folder, "", options, interrupts)

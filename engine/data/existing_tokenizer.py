@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from engine.data.documents import DataError
 from engine.data.special_tokens import SPECIAL_TOKENS, apart
 from presets.schema import MASK_TOKEN
-from runs.token_caches import tokenizer_file
+from runs.token_caches import RUN_PREFIX, tokenizer_file
 
 _ALIASES = (
     ("[PAD]", "<pad>", "<|pad|>", "<|padding|>"),
@@ -27,8 +27,8 @@ _FILE = "tokenizer.json"
 def existing_tokenizer(reference: str) -> Tokenizer:
     """The tokenizer of a file, of `run:NAME` or of the hub's `owner/name`, remapped. Raises DataError."""
     path = tokenizer_file(reference)
-    if path is None and reference.startswith("run:"):
-        name = reference.removeprefix("run:")
+    if path is None and reference.startswith(RUN_PREFIX):
+        name = reference.removeprefix(RUN_PREFIX)
         raise DataError(f"there is no run {name!r} with a checkpoint, whose tokenizer could be taken")
     if path is None:
         path = _from_hub(reference)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import multiprocessing
 import resource
 import signal
@@ -53,7 +54,7 @@ def tokens_of(cache: TokenCache) -> list[list[int]]:
 
 def documents_of(split: Split) -> list[tuple[int, ...]]:
     edges = split.documents.tolist()
-    return [tuple(split.tokens[a:b].tolist()) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [tuple(split.tokens[a:b].tolist()) for a, b in itertools.pairwise(edges)]
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -74,7 +75,7 @@ def test_the_embedded_corpus_has_its_233_documents_and_1_79_million_words() -> N
 def test_a_cache_holds_exactly_what_its_tokenizer_makes_of_the_documents(tmp_path: Path) -> None:
     cache = open_or_build(DATA, tmp_path, quiet)
     rows = [rows for rows in open_documents(DATA, quiet).read() if rows]
-    ids = [sum(encode_rows(cache.tokenizer, document), []) for document in rows]
+    ids = [list(itertools.chain.from_iterable(encode_rows(cache.tokenizer, document))) for document in rows]
     (shard,) = cache.shards
     in_train, in_validation = documents_of(shard.train), documents_of(shard.validation)
     assert len(in_validation) == 4

@@ -39,7 +39,8 @@ COMMANDS = (
     Command("save", "ctrl+s", "Save", "Save the form as a preset of your own.", "save", key_display="^s"),
     Command("search", "slash", "Search", "Show only the fields that match a word.", "search", key_display="/"),
     Command(
-        "reset", "ctrl+r", "Reset", "Give the field one is in the preset's value.", "reset", key_display="^r"
+        "reset", "ctrl+r", "Reset", "Give the field one is in the preset's value.", "reset", key_display="^r",
+            show=False,
     ),
     Command("mark", "space", "Mark", "Mark the preset under the cursor, to compare it with others.", "mark",
             show=False),

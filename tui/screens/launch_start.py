@@ -11,6 +11,7 @@ from presets.corpora import EMBEDDED, with_embedded_corpus
 from presets.schema import DataConfig, RunConfig
 from runs.folder import RunFolder, create_run
 from runs.launch import start
+from runs.references import MissingReference, with_lasting_references
 from tui.safe_text import safe_text
 from tui.screens.dialogs import ChoiceDialog, ConfirmDialog
 
@@ -24,7 +25,12 @@ async def launch_run(app: App[Any], config: RunConfig, *, name: str, preset: str
     if chosen is None:
         return None
     try:
-        folder = await asyncio.to_thread(create_run, app.runs, chosen, name=name, preset=preset)  # type: ignore[attr-defined]
+        wanted = await asyncio.to_thread(with_lasting_references, chosen, app.runs)  # type: ignore[attr-defined]
+    except MissingReference as error:
+        await _say(app, str(error))
+        return None
+    try:
+        folder = await asyncio.to_thread(create_run, app.runs, wanted, name=name, preset=preset)  # type: ignore[attr-defined]
     except OSError as error:
         where = safe_text(str(app.runs), 300)  # type: ignore[attr-defined]
         await _say(app, f"The run's folder cannot be made in {where}: {error}")

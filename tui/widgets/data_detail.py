@@ -25,6 +25,7 @@ from tui.data_words import (
 from tui.safe_text import FAINT, plain, safe_text
 
 _LABEL = 15
+_FIRST_ROWS = 2
 _ROWS = 10
 _ROW_LINES = 4
 _TOKEN_LINES = 3
@@ -117,17 +118,18 @@ def _dataset_lines(
 
 
 def _inspection_lines(found: Inspection, width: int) -> list[Content | str]:
-    lines: list[Content | str] = ["", _heading("length of the documents")]
+    lines = _rows_lines("real rows", found.rows[:_FIRST_ROWS], width)
+    lines += ["", _heading("length of the documents")]
     lines += histogram_lines(found.lengths, "words", min(width, _BAR_WIDTH))
     if found.tokenizer is not None:
         lines += ["", _heading("tokenizer"), *_pairs(tokenizer_facts(found.tokenizer), width)]
         lines += ["", _heading("most frequent"), *_wrapped(head_words(found.tokenizer.head), width)]
-    return lines + _rows_lines(found, width)
+    return lines + _rows_lines("more rows", found.rows[_FIRST_ROWS:_ROWS], width)
 
 
-def _rows_lines(found: Inspection, width: int) -> list[Content | str]:
-    lines: list[Content | str] = ["", _heading("real rows")]
-    for row in found.rows[:_ROWS]:
+def _rows_lines(heading: str, rows: tuple[SampleRow, ...], width: int) -> list[Content | str]:
+    lines: list[Content | str] = ["", _heading(heading)] if rows else []
+    for row in rows:
         lines += _row_lines(row, width)
     return lines
 
@@ -160,7 +162,7 @@ def _cache_lines(info: CacheInfo, verified: object, found: object, hint: str, wi
         lines += ["", _heading("longest documents")]
         lines += [safe_text(line, width) for line in longest_words(info.statistics)]
     if isinstance(found, Inspection):
-        lines += _rows_lines(found, width)
+        lines += _rows_lines("real rows", found.rows[:_ROWS], width)
     elif isinstance(found, Failure):
         lines += ["", *_wrapped(f"✗ {found.error}", width, "$text-error")]
     if info.data is not None and hint:
