@@ -86,7 +86,6 @@ def _build(data: DataConfig, key: str, folder: Path, report: Report) -> None:
     if source is not None and source.commit and documents.commit and source.commit != documents.commit:
         shutil.rmtree(folder)  # the hub's dataset has changed since; the halves would not belong together
         source = None
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if source is None:
         source = _begin(documents, data, key, folder, report)
     tokenizer = load_tokenizer(folder / TOKENIZER)
@@ -121,8 +120,8 @@ def _begin(documents: Documents, data: DataConfig, key: str, folder: Path, repor
     else:
         threshold = counted_threshold(documents, data, report)
         sample = documents.read
-    report("making the tokenizer", 0, 0, "documents")
-    tokenizer = make_tokenizer(_TrainingTexts(sample, data, threshold), data, documents.words)
+    texts = _TrainingTexts(sample, data, threshold, documents.num_documents or 0, report)
+    tokenizer = make_tokenizer(texts, data, documents.words)
     text = tokenizer.to_str()
     source = SourceRecord(
         key=key,
@@ -134,6 +133,7 @@ def _begin(documents: Documents, data: DataConfig, key: str, folder: Path, repor
         created=time.time(),
         validation_threshold=threshold,
     )
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # not before: a source that cannot be read leaves none
     write_atomically(folder / TOKENIZER, text.encode())
     write_atomically(folder / SOURCE, msgspec.json.format(msgspec.json.encode(source)))
     return source
@@ -146,9 +146,13 @@ class _TrainingTexts:
     read: Callable[[], Iterable[Rows]]
     data: DataConfig
     threshold: int
+    num_documents: int
+    report: Report
 
     def __iter__(self) -> Iterator[str]:
-        for rows in self.read():
+        for number, rows in enumerate(self.read()):
+            if number % 100 == 0:
+                self.report("learning the tokenizer", number, self.num_documents, "documents")
             if rows and document_hash(rows, self.data.split_seed) > self.threshold:
                 for row in rows:
                     yield from pieces(row)

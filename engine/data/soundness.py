@@ -13,8 +13,8 @@ from runs.folder import read_struct
 
 def drop_damage(folder: Path, key: str) -> str:
     """Remove what is damaged, and whatever was built on it. Returns a sentence on it, or nothing."""
-    if not folder.is_dir():
-        return ""
+    if not (folder / SOURCE).exists() and not any(folder.glob("shard-[0-9]*[0-9]")):
+        return ""  # nothing is there, or a build that had only begun
     source = read_struct(folder / SOURCE, SourceRecord)
     if source is None or source.key != key:
         shutil.rmtree(folder)

@@ -87,6 +87,7 @@ def read_stream(data: DataConfig, caches: Path) -> str:
     report = _Progress(folder)
     patience = _Patience(data.stream_patience)
     with locked(caches, key, report):
+        folder.mkdir(mode=0o700, exist_ok=True)  # for the progress that others wait for
         while True:
             num_shards = count_shards(folder)
             try:
@@ -105,7 +106,6 @@ def read_stream(data: DataConfig, caches: Path) -> str:
 
 
 def _leave_problem(folder: Path, message: str) -> str:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_atomically(folder / PROBLEM, msgspec.json.encode(BuildProblem(message, time.time())))
     return message
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -84,8 +85,12 @@ def fresh_clone(target: Path) -> Path:
 
 
 def engine_pids() -> list[int]:
-    pids = pids_with("TINYTRAIN_RUNS", os.environ["TINYTRAIN_RUNS"])
-    return [pid for pid in pids if b"\0engine\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    found = []
+    for pid in pids_with("TINYTRAIN_RUNS", os.environ["TINYTRAIN_RUNS"]):
+        with contextlib.suppress(OSError):  # the dashboard's own processes end while they are looked at
+            if b"\0engine\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
 
 
 def events(folder: RunFolder, kind: type) -> list[object]:

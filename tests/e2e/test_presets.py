@@ -3,7 +3,7 @@
 Hub presets read the loopback hub under the real names. Reduced are only the rows (the hub serves a few hundred and
 `max_samples` is a thousandth), device, threads and precision. In this process the work of N GPUs is done by one
 process that accumulates N times as many batches, and the command line is checked to ask for N processes; presets
-for 8, 4 and 2 GPUs are besides launched as they are, with that many gloo ranks under torchrun.
+for 8 and 2 GPUs are besides launched as they are, with that many gloo ranks under torchrun.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def test_two_steps_have_the_presets_model_batch_schedule_and_samples(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["h200_8gpu_quality", "4gpu_standard", "2gpu_standard"])
+@pytest.mark.parametrize("name", ["h200_8gpu_fast", "2gpu_standard"])
 def test_gpu_presets_run_with_their_own_number_of_processes(
     runs_path: Path,
     hub: LoopbackHub,

@@ -199,7 +199,8 @@ def test_a_build_is_seen_by_every_other_action(text_file: Path, capsys: pytest.C
 
 def test_ctrl_c_ends_a_build_and_the_next_one_goes_on(runs_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "tui", "data", "build", "addresses"],
+        # a unigram tokenizer takes a while
+        [sys.executable, "-m", "tui", "data", "build", "addresses", "--set", "data.tokenizer=unigram"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=child_environment(), text=True,
     )  # fmt: skip
     wait_until(lambda: len(pids_with("TINYTRAIN_RUNS", os.environ["TINYTRAIN_RUNS"])) == 2, what="its child")

@@ -28,9 +28,18 @@ def test_a_run_is_named_by_its_id_so_that_last_is_not_the_new_run_itself(runs_pa
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"data.source": "files", "data.dataset": "/nowhere/at-all"}, "data.dataset: there is no file or folder"),
-        ({"data.tokenizer": "existing", "data.tokenizer_from": "none.json"}, "data.tokenizer_from: there is no file"),
-        ({"data.tokenizer": "existing", "data.tokenizer_from": "run:nobody"}, "data.tokenizer_from: there are no runs"),
+        (
+            {"data.source": "files", "data.dataset": "/nowhere/at-all"},
+            "there is no file or folder /nowhere/at-all",
+        ),
+        (
+            {"data.tokenizer": "existing", "data.tokenizer_from": "none.json"},
+            "there is no file or folder",
+        ),
+        (
+            {"data.tokenizer": "existing", "data.tokenizer_from": "run:nobody"},
+            "there are no runs",
+        ),
     ],
 )
 def test_what_is_not_there_is_said_before_anything_is_started(

@@ -174,3 +174,14 @@ def write(path: Path, rows: list[dict[str, Any]]) -> None:
     else:
         lines = [",".join(rows[0]), *(",".join(json.dumps(value) for value in row.values()) for row in rows)]
         path.write_text("\n".join(lines).replace("\\n", "\n") + "\n")
+
+
+def test_reading_files_reports_the_rows_as_they_come(tmp_path: Path) -> None:
+    path = tmp_path / "many.jsonl"
+    path.write_text("".join(f'{{"text": "row number {i} of many"}}\n' for i in range(5000)))
+    said: list[tuple[str, int, str]] = []
+    open_documents(
+        DataConfig(source="files", dataset=str(path)),
+        lambda phase, done, total, unit: said.append((phase, done, unit)),
+    )
+    assert (f"reading {path}", 5000, "rows") in said

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from engine.data.documents import DataError, Report
 from engine.data.sources.problems import reason
+from engine.data.sources.row_progress import rows_reported
 from engine.data.sources.spans import each_row, spans_from
 from engine.data.sources.stored import StoredDocuments, limited
 from presets.schema import DataConfig
@@ -40,8 +41,10 @@ def open_files(data: DataConfig, report: Report) -> StoredDocuments:
         if data.text_column not in names:
             has = f"its columns are {', '.join(names)}" if names else "it has no columns"
             raise DataError(f"{path} has no column {data.text_column!r}; {has}")
-    report(f"reading {data.dataset}", 0, 0, "rows")
-    table = _load(files, suffix, data)
+    phase = f"reading {data.dataset}"
+    report(phase, 0, 0, "rows")
+    with rows_reported(phase, report):
+        table = _load(files, suffix, data)
     if not len(table):
         raise DataError(f"{data.dataset} has no rows")
     column_name = "text" if suffix == ".txt" else data.text_column

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from engine.data.documents import Report
 from engine.data.sources.hub_location import Location
+from engine.data.sources.row_progress import rows_reported
 
 _PATHS_AT_ONCE = 500
 
@@ -31,7 +32,8 @@ def download(builder: datasets.DatasetBuilder, location: Location, name: str, re
             done += sizes.get(path, 0)
             report(f"downloading {name}", done, total, "bytes")
         report(f"preparing {name}", 0, 0, "rows")
-    builder.download_and_prepare()
+    with rows_reported(f"preparing {name}", report):
+        builder.download_and_prepare()
 
 
 def _is_prepared(builder: datasets.DatasetBuilder) -> bool:
