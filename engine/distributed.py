@@ -13,7 +13,7 @@ from torch import Tensor
 
 from presets.schema import LaunchConfig
 
-_TIMEOUT = timedelta(minutes=30)  # rank 0 tokenises while the others wait
+_TIMEOUT = timedelta(minutes=30)
 
 
 class DeviceError(RuntimeError):

@@ -13,11 +13,11 @@ import msgspec
 
 from runs.events import Event, Progress
 from runs.folder import Attempt, write_atomically
+from runs.pace import Pace
 from runs.records import RecordWriter
 from runs.status import ErrorReport, Outcome
 
 _PROGRESS_INTERVAL_S = 0.5
-_RATE_AFTER_S = 0.4  # a rate over less says nothing
 
 
 class Recorder:
@@ -29,8 +29,7 @@ class Recorder:
         self._started = time.monotonic()
         self._progress_at = -_PROGRESS_INTERVAL_S
         self._phase = ""
-        self._phase_first = 0
-        self._phase_began = 0.0
+        self._pace = Pace()
         self._step = 0
         self._metrics = RecordWriter(attempt.metrics_file) if is_main else None
         self._events = RecordWriter(attempt.events_file) if is_main else None
@@ -60,14 +59,11 @@ class Recorder:
     def progress(self, phase: str, done: int, total: int, unit: str) -> None:
         """Report a long step with its rate, at most twice a second, but every new phase and every end."""
         now = time.monotonic()
-        if phase != self._phase or done < self._phase_first:
-            self._phase_first, self._phase_began = done, now
-        elif now - self._progress_at < _PROGRESS_INTERVAL_S and not (total and done >= total):
+        is_news = phase != self._phase or (total and done >= total)
+        if not is_news and now - self._progress_at < _PROGRESS_INTERVAL_S:
             return
         self._phase, self._progress_at = phase, now
-        took, made = now - self._phase_began, done - self._phase_first
-        rate = made / took if took >= _RATE_AFTER_S and made else None
-        eta = (total - done) / rate if rate and total else None
+        rate, eta = self._pace.measure(phase, done, total, now)
         self.event(self._step, Progress(phase=phase, done=done, total=total, unit=unit, rate=rate, eta_s=eta))
 
     def sync(self) -> None:

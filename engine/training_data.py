@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from presets.schema import DataConfig
 from runs.checksums import sha256_of
 from runs.events import Notice
 from runs.folder import token_caches_dir
+
+SIGN_OF_LIFE_S = 60.0
+_AT_WORK = "at work"
 
 
 @dataclass
@@ -97,14 +101,31 @@ def _shared_cache(data: DataConfig, world: World, report: Report) -> TokenCache:
     problem: tuple[str, str] | None = None
     if world.is_main:
         try:
-            cache = open_or_build(data, caches, report)
+            cache = open_or_build(data, caches, _with_signs_of_life(report, world))
             key = cache.source.key
         except StopRequested as request:
             problem = ("stop", str(request))
         except (DataError, OSError) as error:
             problem = ("data", str(error) or type(error).__name__)
-    problem, key = world.from_main((problem, key))
+    answer = world.from_main((problem, key))
+    while answer == _AT_WORK:
+        answer = world.from_main(None)
+    problem, key = answer
     if problem is not None:
         kind, message = problem
         raise StopRequested(message) if kind == "stop" else DataError(message)
     return cache or open_cache(caches / key)
+
+
+def _with_signs_of_life(report: Report, world: World) -> Report:
+    """The same, and now and then a word to the other ranks: waiting for a single one has an end (`_TIMEOUT`)."""
+    told = time.monotonic()
+
+    def report_and_tell(phase: str, done: int, total: int, unit: str) -> None:
+        nonlocal told
+        report(phase, done, total, unit)
+        if time.monotonic() - told >= SIGN_OF_LIFE_S:
+            told = time.monotonic()
+            world.from_main(_AT_WORK)
+
+    return report_and_tell

@@ -6,7 +6,6 @@ Progress, then one Inspection, Built or Failure. It ends when its stdin does, so
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import os
 import signal
@@ -14,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from typing import IO
 
@@ -23,9 +21,8 @@ import msgspec
 from presets.schema import DataConfig
 from runs.cache_format import LongDocument
 from runs.launch import child_environment
+from runs.pace import Pace
 
-_WINDOW_S = 10.0
-_LEAST_S = 0.5
 _REPORT_CHARACTERS = 20_000
 
 
@@ -163,7 +160,7 @@ class DataProcess:
     def answers(self) -> Iterator[Answer]:
         """Progress as it comes, then one Inspection, Built or Failure; nothing more once it was closed."""
         assert self._process.stdout is not None
-        speed = Speed()
+        pace = Pace()
         for line in self._process.stdout:
             if self._closed.is_set():
                 return
@@ -172,7 +169,7 @@ class DataProcess:
             except (msgspec.MsgspecError, ValueError):
                 continue  # a library printed something of its own
             if isinstance(answer, Progress):
-                yield speed.measured(answer)
+                yield with_pace(answer, pace)
                 continue
             yield answer
             return
@@ -207,27 +204,9 @@ class DataProcess:
         return Failure(f"the process that reads the data {how}{said}", report)
 
 
-class Speed:
-    """Rate and ETA of a step, from what the last seconds brought."""
-
-    def __init__(self) -> None:
-        self._phase = ""
-        self._seen: collections.deque[tuple[float, int]] = collections.deque()
-
-    def measured(self, progress: Progress, now: float | None = None) -> Progress:
-        """The same progress with rate and eta_s, as far as they are known. now: seconds of a steady clock."""
-        if progress.rate is not None:
-            return progress
-        now = time.monotonic() if now is None else now
-        if progress.phase != self._phase or (self._seen and progress.done < self._seen[-1][1]):
-            self._phase = progress.phase
-            self._seen.clear()
-        self._seen.append((now, progress.done))
-        while len(self._seen) > 2 and now - self._seen[0][0] > _WINDOW_S:
-            self._seen.popleft()
-        seconds, num_units = now - self._seen[0][0], progress.done - self._seen[0][1]
-        if seconds < _LEAST_S or num_units <= 0:
-            return progress
-        rate = num_units / seconds
-        eta_s = max(0.0, progress.total - progress.done) / rate if progress.total else None
-        return msgspec.structs.replace(progress, rate=rate, eta_s=eta_s)
+def with_pace(progress: Progress, pace: Pace, now: float | None = None) -> Progress:
+    """The same progress with rate and eta_s, as far as they are known. now: seconds of a steady clock."""
+    if progress.rate is not None:
+        return progress
+    rate, eta_s = pace.measure(progress.phase, progress.done, progress.total, now)
+    return msgspec.structs.replace(progress, rate=rate, eta_s=eta_s)

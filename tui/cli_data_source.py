@@ -14,8 +14,9 @@ from runs.folder import runs_dir
 from tui.cli_output import DONE, FAILED, WrongRequest, say, say_json, warn
 from tui.cli_status_line import StatusLine
 from tui.data_catalogue import Dataset, UnknownName, resolve, settings_words
-from tui.data_words import head_words, histogram_lines, inspection_facts, progress_words, tokenizer_facts
+from tui.data_words import head_words, histogram_lines, inspection_facts, tokenizer_facts
 from tui.figures import duration
+from tui.progress_words import progress_words
 
 _WIDTH = 78
 _LABEL = 16

@@ -20,7 +20,7 @@ from runs.events import (
     decode_event,
 )
 from tui.cli_output import say, say_json
-from tui.figures import pace
+from tui.progress_words import progress_words
 
 _PROGRESS_EVERY_S = 10.0
 
@@ -83,10 +83,7 @@ class Lines:
         if event.phase == self._phase and not is_done and now - self._phase_said < _PROGRESS_EVERY_S:
             return
         self._phase, self._phase_said = event.phase, now
-        of = f" of {event.total:,}" if event.total else ""
-        amounts = [f"{event.done:,}{of} {event.unit}"] if event.done or event.total else []
-        amounts += [pace(event.rate, event.eta_s, event.unit)] if event.rate else []
-        say(f"{event.phase}: {', '.join(amounts)}" if amounts else f"{event.phase} …")
+        say(progress_words(event))
 
     def _show_evaluation(self, event: Evaluated) -> None:
         train = "" if self._train_loss is None else f"  train {self._train_loss:.4f}"

@@ -14,7 +14,8 @@ from textual.message_pump import MessagePump
 
 from runs.cache_listing import CacheInfo, CacheNotFound, DiskUsage, disk_usage, list_caches
 from runs.cache_verification import Verification, verify
-from runs.data_inspection import Answer, DataProcess, Failure, Progress, Request, Speed
+from runs.data_inspection import Answer, DataProcess, Failure, Progress, Request, with_pace
+from runs.pace import Pace
 from tui.data_catalogue import Dataset, all_datasets
 from tui.feeds import FeedFailed
 
@@ -178,14 +179,14 @@ class Job:
                     self._process = None
 
     def _verify(self, key: str) -> None:
-        speed = Speed()
+        pace = Pace()
         told = 0.0
 
         def report(done: int, total: int) -> None:
             nonlocal told
             if self._cancelled.is_set():
                 raise _Cancelled
-            measured = speed.measured(Progress("verifying", done, total, "bytes"))
+            measured = with_pace(Progress("verifying", done, total, "bytes"), pace)
             if time.monotonic() - told >= _TELL_S:
                 told = time.monotonic()
                 self._tell(JobProgressed(self, measured))

@@ -6,9 +6,9 @@ import time
 
 from runs.cache_format import SplitCounts, Statistics
 from runs.cache_listing import CacheInfo, CacheState
-from runs.data_inspection import Inspection, Progress, TokenizerFigures
+from runs.data_inspection import Inspection, TokenizerFigures
 from tui.data_catalogue import settings_words
-from tui.figures import count, duration, num_bytes, short_duration
+from tui.figures import count, num_bytes, short_duration
 from tui.safe_text import safe_text
 
 CACHE_SIGNS: dict[CacheState, str] = {
@@ -139,22 +139,6 @@ def histogram_lines(lengths: tuple[tuple[int, int], ...], unit: str, width: int)
         bar = "█" * (eighths // 8) + (_BLOCKS[eighths % 8] if eighths % 8 else "")
         lines.append(f"{words:>{left}} {bar:<{room}} {number:>{right},}")
     return tuple(lines)
-
-
-def progress_words(progress: Progress) -> str:
-    """`tokenising 1,200 of 25,000 documents · 5 % · 310 documents/s · ETA 1 min`."""
-    parts = [safe_text(progress.phase, 200)]
-    if progress.total:
-        share = min(1.0, progress.done / progress.total)
-        parts[0] += f" {progress.done:,} of {progress.total:,} {safe_text(progress.unit, 20)}"
-        parts.append(f"{100 * share:.0f} %")
-    elif progress.done:
-        parts[0] += f" {progress.done:,} {safe_text(progress.unit, 20)}"
-    if progress.rate is not None:
-        parts.append(f"{count(progress.rate)} {safe_text(progress.unit, 20)}/s")
-    if progress.eta_s is not None and progress.done < progress.total:
-        parts.append(f"ETA {duration(progress.eta_s)}")
-    return " · ".join(parts)
 
 
 def age_words(moment: float) -> str:

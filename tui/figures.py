@@ -55,10 +55,3 @@ def elapsed(seconds: float) -> str:
     if whole < 86_400:
         return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
     return f"{whole // 86_400}d {whole % 86_400 // 3600:02d}h"
-
-
-def pace(rate: float | None, eta_s: float | None, unit: str) -> str:
-    """`1,240 documents/s, 2m 05s left`; what is not known is left out."""
-    parts = [f"{count(rate) if rate >= 10 else format(rate, '.1f')} {unit}/s"] if rate else []
-    parts += [f"{elapsed(eta_s)} left"] if eta_s is not None else []
-    return ", ".join(parts)

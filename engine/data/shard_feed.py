@@ -22,6 +22,7 @@ from runs.token_caches import cache_key
 
 _POLL_S = 0.05
 _END_S = 5.0
+_ROUND_S = 60.0
 _MOST_STARTS = 4
 
 
@@ -60,7 +61,9 @@ class ShardFeed:
         Called by all ranks at the same point. Raises, on all of them, DataError when the stream cannot be read
         any further, and StopRequested when somebody asked to stop meanwhile.
         """
-        found: _State = self._world.from_main(self._wait() if self._world.is_main else None)
+        found = _State()
+        while not (found.stop or found.problem or found.is_complete or found.num_shards > self._num_shards):
+            found = self._world.from_main(self._wait() if self._world.is_main else None)
         if found.stop:
             raise StopRequested(found.stop)
         if found.problem:
@@ -80,9 +83,11 @@ class ShardFeed:
                 self._reader.wait()
 
     def _wait(self) -> _State:
+        """What is new; after a while nothing, since the other ranks cannot wait for one word for ever."""
+        until = time.monotonic() + _ROUND_S
         if self._reader is None:
             self._reader = self._start()
-        while True:
+        while time.monotonic() < until:
             has_ended = self._reader.poll() is not None
             is_complete = (self._folder / MANIFEST).exists()  # before counting: no shard comes after it
             count = self._count_sound()
@@ -101,6 +106,7 @@ class ShardFeed:
                 f"waiting for the stream ({progress.phase})", progress.done, progress.total, progress.unit
             )
             time.sleep(_POLL_S)
+        return _State(self._num_shards)
 
     def _count_sound(self) -> int:
         """Whole shards up to the first damaged one, which the reader replaces."""

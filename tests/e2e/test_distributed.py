@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,38 @@ def test_a_rank_that_fails_is_named_with_its_exception(runs_path: Path) -> None:
     assert status.state == "failed"
     assert "does not fit this configuration" in status.reason
     assert large.attempts()[-1].error_file.exists()
+
+
+_SLOW_BUILD = """
+import os, sys, time
+from engine import training_data
+from engine import __main__ as engine
+
+training_data.SIGN_OF_LIFE_S = 0.05
+real = training_data.open_or_build
+
+def slow(data, caches, report):
+    for number in range(20):
+        time.sleep(0.02)
+        report("a slow step", number, 20, "rows")
+    return real(data, caches, report)
+
+training_data.open_or_build = slow
+os._exit(engine.main())
+"""
+
+
+def test_ranks_that_wait_for_a_long_build_are_told_that_it_goes_on(runs_path: Path, tmp_path: Path) -> None:
+    """Signs of life are collective: were one rank to miss one, all would hang or mix up their messages."""
+    folder = new_run(runs_path, tiny_config(launch__num_processes=2, train__max_steps=4))
+    folder.attempt(1).path.mkdir(parents=True)
+    script = tmp_path / "slow.py"
+    script.write_text(_SLOW_BUILD)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
+    done = subprocess.run(
+        [*command, str(folder.path), "--attempt", "1"],
+        env={**launch.child_environment(), "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    assert last_step(folder) == 4

@@ -15,14 +15,16 @@ import pytest
 from presets.config import with_values
 from presets.schema import DataConfig, RunConfig
 from runs.cache_listing import list_caches
-from runs.data_inspection import DataProcess, Failure, Inspection, Progress, Request, Speed
+from runs.data_inspection import DataProcess, Failure, Inspection, Progress, Request, with_pace
 from runs.folder import create_run
 from runs.launch import child_environment
+from runs.pace import Pace
 from tests.cache_writer import hold_build_lock, write_cache
 from tests.conftest import pids_with, wait_until
 from tests.fakes.hub import LoopbackHub
 from tui.cli import main
-from tui.data_words import histogram_lines, progress_words
+from tui.data_words import histogram_lines
+from tui.progress_words import progress_words
 
 SMALL = ("--set", "data.vocab_size=64", "--set", "data.tokenizer=word")
 
@@ -244,12 +246,12 @@ def test_an_inspection_reads_the_embedded_corpus() -> None:
 
 
 def test_the_eta_follows_what_the_last_seconds_brought() -> None:
-    speed = Speed()
-    measured = [speed.measured(Progress("tokenising", 100 * n, 2000, "rows"), now=n) for n in range(1, 11)]
+    pace = Pace()
+    measured = [with_pace(Progress("tokenising", 100 * n, 2000, "rows"), pace, now=n) for n in range(1, 11)]
     assert measured[0].rate is None
     assert measured[-1].rate == pytest.approx(100) and measured[-1].eta_s == pytest.approx(10)
     assert progress_words(measured[-1]) == "tokenising 1,000 of 2,000 rows · 50 % · 100 rows/s · ETA 10 s"
-    assert speed.measured(Progress("other", 5, 0, "rows"), now=11).rate is None, "another step begins anew"
+    assert with_pace(Progress("other", 5, 0, "rows"), pace, now=11).rate is None, "another step begins anew"
 
 
 def test_bars_are_in_proportion_and_fit_the_width() -> None:

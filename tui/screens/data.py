@@ -20,9 +20,10 @@ from tui.commands import bindings_of
 from tui.data_catalogue import Dataset, settled
 from tui.data_entries import COMMANDS, Entry, bytes_words, data_of, entry_id, matching, name_of
 from tui.data_feed import DataFeed, DataListed, Job, JobEnded, JobProgressed
-from tui.data_words import plural, progress_words
+from tui.data_words import plural
 from tui.feeds import FeedFailed
 from tui.figures import duration, num_bytes
+from tui.progress_words import progress_words
 from tui.safe_text import plain, safe_text
 from tui.widgets.data_detail import DataDetail
 from tui.widgets.data_list import DataList

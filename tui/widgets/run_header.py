@@ -7,7 +7,8 @@ from textual.content import Content
 from textual.widgets import Static
 
 from runs.reader import RunSnapshot
-from tui.figures import elapsed, pace
+from tui.figures import elapsed
+from tui.progress_words import pace_words
 from tui.run_words import (
     STATE_STYLES,
     bar,
@@ -71,8 +72,7 @@ def _how_far(snapshot: RunSnapshot, width: int) -> list[_Part]:
             parts += [(f"{phase.done:,}/{phase.total:,} {unit}", ""), (f"{bar(share, 20)} {share:4.0%}", "")]
         elif phase.done:
             parts.append((f"{phase.done:,} {unit}", ""))
-        if phase.rate:
-            parts.append((pace(phase.rate, phase.eta_s, unit), FAINT))
+        parts += [(words, FAINT) for words in pace_words(phase)]
         return parts
     steps = steps_words(snapshot.step, snapshot.total_steps)
     share = snapshot.step / snapshot.total_steps if snapshot.total_steps else 0.0
