@@ -21,9 +21,13 @@ async def main(reference: str) -> None:
     """Open each screen at 120 × 40 and write it as SVG."""
     app = TinyTrainApp(runs=runs_dir())
     async with app.run_test(size=SIZE) as pilot:
-        for name, key in (("launch", "1"), ("runs", "3"), ("monitor", "")):
+        for name, key in (("launch", "1"), ("runs", "3"), ("data", "6"), ("monitor", "")):
             if key:
                 await pilot.press(key)
+                if name == "data":  # read the dataset under the cursor
+                    await asyncio.sleep(SETTLE_S)
+                    await pilot.press("enter")
+                    await asyncio.sleep(2 * SETTLE_S)
             else:
                 await app.open_run(find_run(runs_dir(), reference))
             await asyncio.sleep(SETTLE_S)
