@@ -28,7 +28,8 @@ class CheckpointError(RuntimeError):
 class TrainState(msgspec.Struct, frozen=True):
     """What a run needs besides tensors to go on as if it had never stopped.
 
-    samples: taken from the stream so far. window_*: sums since the last training record, exact in JSON.
+    samples: taken so far. data: fingerprint of the tokens they were taken from. window_*: sums since the last
+    training record, exact in JSON.
     """
 
     step: int = 0
@@ -42,6 +43,7 @@ class TrainState(msgspec.Struct, frozen=True):
     window_norm: float = 0.0
     window_steps: int = 0
     precision: str = ""
+    data: str = ""
 
 
 class FileEntry(msgspec.Struct, frozen=True):

@@ -26,6 +26,11 @@ from presets.schema import RunConfig
 from runs.events import AttemptStarted, CheckpointFellBack, Notice
 from runs.folder import RunFolder
 
+_OTHER_DATA = (
+    "the data are not what they were when this checkpoint was saved (files changed, or the hub's dataset did): "
+    "the run goes on with what is there now, and its samples and its validation are not the same any more"
+)
+
 
 @dataclass
 class Prepared:
@@ -57,7 +62,8 @@ def prepare(
     checkpoints = CheckpointStore(folder.checkpoints_dir)
     loaded = _load(checkpoints, resume, recorder) if resume else None
     tokenizer = checkpoints.folder / loaded.name / "tokenizer.json" if loaded else None
-    data = open_training_data(config.data, config.train.seed, world, recorder, stop, tokenizer)
+    samples_before = loaded.state.samples if loaded else 0
+    data = open_training_data(config, samples_before, world, recorder, stop, tokenizer)
     try:
         return _prepare(config, data, checkpoints, world, recorder, loaded)
     except BaseException:
@@ -87,6 +93,8 @@ def _prepare(
     if loaded is not None:
         _continue(loaded, model, optimizer)
         state = loaded.state
+        if state.data not in ("", data.judged.fingerprint):
+            recorder.event(state.step, Notice(level="warning", message=_OTHER_DATA))
     precision, why = _precision(config, world, state)
     global_batch = config.train.batch_size * config.train.accumulation_steps * world.size
     epochs_of_samples = config.train.epochs * len(train)
@@ -103,7 +111,7 @@ def _prepare(
         objective=objective,
         optimizer=optimizer,
         checkpoints=checkpoints,
-        state=msgspec.structs.replace(state, precision=precision),
+        state=msgspec.structs.replace(state, precision=precision, data=data.judged.fingerprint),
         precision=precision,
         global_batch=global_batch,
         total_steps=total_steps,

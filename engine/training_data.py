@@ -15,7 +15,7 @@ from engine.data.token_cache import TokenCache, open_cache, open_or_build
 from engine.distributed import World
 from engine.recorder import Recorder
 from engine.stopping import StopRequested, StopSignal
-from presets.schema import DataConfig
+from presets.schema import DataConfig, RunConfig
 from runs.checksums import sha256_of
 from runs.events import Notice
 from runs.folder import token_caches_dir
@@ -36,23 +36,44 @@ class TrainingData:
 
 
 def open_training_data(
-    data: DataConfig, seed: int, world: World, recorder: Recorder, stop: StopSignal, tokenizer: Path | None
+    config: RunConfig,
+    samples_before: int,
+    world: World,
+    recorder: Recorder,
+    stop: StopSignal,
+    tokenizer: Path | None,
 ) -> TrainingData:
     """Open the data on this rank; built, or waited for, where they are not there yet.
 
-    tokenizer: the file of the checkpoint that is resumed, whose ids the model knows. Where the cache has been
-    built anew with another one since, one is built with that. Raises DataError or StopRequested.
+    samples_before: taken before this attempt. tokenizer: the file of the checkpoint that is resumed, whose ids the
+    model knows. Where the cache has been built anew with another one since, or the one that was named is gone, a
+    cache is built with that. Raises DataError or StopRequested.
     """
-    cache, feed = _open_cache(data, world, recorder, stop)
-    if tokenizer is not None and sha256_of(tokenizer) != cache.source.tokenizer_sha256:
+    train = config.train
+    per_step = train.batch_size * train.accumulation_steps * world.size
+    num_sequences = samples_before + train.max_steps * per_step
+
+    def opened(data: DataConfig) -> tuple[TokenCache, ShardFeed | None]:
+        return _open_cache(data, num_sequences, world, recorder, stop)
+
+    data = config.data
+    try:
+        cache, feed = opened(data)
+        fits = tokenizer is None or sha256_of(tokenizer) == cache.source.tokenizer_sha256
+    except DataError:
+        if tokenizer is None or data.tokenizer != "existing":
+            raise
+        cache, feed, fits = None, None, False
+    if tokenizer is not None and not fits:
         if feed is not None:
             feed.close()
         message = "the token cache has another tokenizer than the checkpoint, which is used instead"
         recorder.event(0, Notice(level="warning", message=message))
         data = msgspec.structs.replace(data, tokenizer="existing", tokenizer_from=str(tokenizer))
-        cache, feed = _open_cache(data, world, recorder, stop)
+        cache, feed = opened(data)
+    assert cache is not None
     try:
-        return _arranged(data, seed, world, cache, feed)
+        return _arranged(data, train.seed, world, cache, feed)
     except BaseException:
         if feed is not None:
             feed.close()
@@ -75,7 +96,7 @@ def _arranged(
 
 
 def _open_cache(
-    data: DataConfig, world: World, recorder: Recorder, stop: StopSignal
+    data: DataConfig, num_sequences: int, world: World, recorder: Recorder, stop: StopSignal
 ) -> tuple[TokenCache, ShardFeed | None]:
     """The tokens of this dataset: all of them, or the beginning of a stream and what brings the rest."""
 
@@ -84,7 +105,7 @@ def _open_cache(
         recorder.progress(phase, done, total, unit)
 
     if data.access == "stream" and data.source == "hub":
-        feed = ShardFeed(data, token_caches_dir(), world, recorder.progress, stop)
+        feed = ShardFeed(data, token_caches_dir(), num_sequences, world, recorder.progress, stop)
         try:
             return feed.open(), feed
         except BaseException:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import os
 import re
@@ -57,25 +56,49 @@ def is_tokenised(data: DataConfig) -> bool:
 
 
 def is_downloaded(data: DataConfig) -> bool:
-    """The dataset is in Hugging Face's own caches."""
-    with contextlib.suppress(OSError):
-        dataset = hub_id(data.dataset)
-        prepared = dataset.replace("/", "___").lower()
-        for folder in _subfolders(_datasets_cache()):
-            if folder.name.lower() == prepared and _holds_prepared(folder, data.dataset_config):
-                return True
-        snapshots = _hub_cache() / f"datasets--{dataset.replace('/', '--')}" / "snapshots"
-        return any(any(file.is_file() for file in snapshot.rglob("*")) for snapshot in _subfolders(snapshots))
-    return False
+    """The dataset can be opened without the hub: `datasets` prepared its own copy of it.
+
+    Files that only arrived do not count, be it a README or half of a dataset: to use them the hub is asked again.
+    """
+    try:
+        return prepared_folder(data, _datasets_cache()) is not None
+    except OSError:  # a folder that may not be read holds nothing for us
+        return False
 
 
-def _holds_prepared(folder: Path, configuration: str) -> bool:
-    wanted = folder / configuration if configuration else folder
-    return next(wanted.rglob("*.arrow"), None) is not None
+def prepared_folder(data: DataConfig, cache: Path) -> Path | None:
+    """The newest copy that `datasets` prepared of exactly this configuration and revision, or None.
+
+    cache: the folder of `datasets`; a copy is OWNER___NAME/CONFIGURATION/VERSION/COMMIT in it. A branch's name
+    stands for whatever commit was downloaded last. No configuration stands for the only one. Raises OSError.
+    """
+    owner, _, name = hub_id(data.dataset).rpartition("/")
+    root = cache / "___".join(part for part in (owner, _snake_case(name)) if part)
+    pinned = data.revision if re.fullmatch(r"[0-9a-f]{40}", data.revision) else "*"
+    found = [
+        path
+        for path in root.glob(f"*/*/{pinned}")
+        if _is_configuration(path.parts[-3], data.dataset_config) and _is_whole(path)
+    ]
+    if len({path.parts[-3] for path in found}) != 1:
+        return None
+    return max(found, key=lambda path: path.stat().st_mtime)
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+def _snake_case(name: str) -> str:
+    """As `datasets` names its folders."""
+    name = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)
+    return re.sub(r"([a-z\d])([A-Z])", r"\1_\2", name).lower()
+
+
+def _is_configuration(folder: str, wanted: str) -> bool:
+    return not wanted or folder == wanted or folder == f"default-data_dir={wanted}"
+
+
+def _is_whole(folder: Path) -> bool:
+    """`datasets` renames the folder when everything is in it."""
+    has_rows = next(folder.glob("*.arrow"), None) is not None
+    return has_rows and folder.suffix != ".incomplete" and (folder / "dataset_info.json").is_file()
 
 
 def _hf_home() -> Path:
@@ -85,10 +108,6 @@ def _hf_home() -> Path:
 
 def _datasets_cache() -> Path:
     return Path(os.environ.get("HF_DATASETS_CACHE") or _hf_home() / "datasets").expanduser()
-
-
-def _hub_cache() -> Path:
-    return Path(os.environ.get("HF_HUB_CACHE") or _hf_home() / "hub").expanduser()
 
 
 def _ask(endpoint: str, dataset: str) -> str:

@@ -8,6 +8,8 @@ import sys
 from array import array
 from pathlib import Path
 
+import msgspec
+
 from presets.corpora import token_cache_key
 from presets.estimate import TokenCounts
 from presets.schema import DataConfig
@@ -30,6 +32,8 @@ def cache_key(data: DataConfig) -> str:
         parts = [f"{path} {_version(path)}" for path in text_files(data.dataset)]
     if data.tokenizer == "existing":
         parts.append(_tokenizer_version(data.tokenizer_from))
+        if tokenizer_file(data.tokenizer_from) is not None:
+            data = msgspec.structs.replace(data, tokenizer_from="")  # what it says counts, not where it lies
     return token_cache_key(data, hashlib.sha256("\n".join(parts).encode()).hexdigest() if parts else "")
 
 

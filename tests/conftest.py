@@ -65,6 +65,10 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for variable in ("HF_DATASETS_CACHE", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # the discard port: nobody answers
+    if "datasets" in sys.modules:  # an earlier test imported it, and it looked at that test's folders then
+        from tests.fakes.hub import use_own_caches
+
+        use_own_caches(monkeypatch)
     yield
     runs = str(home / "runs")
     deadline = time.monotonic() + _PATIENCE_S

@@ -19,6 +19,7 @@ from engine.data.documents import DataError, Documents, Report, Rows
 from engine.data.encoding import encode_long_rows, pieces
 from engine.data.shards import (
     ShardWriter,
+    open_shard,
     read_hashes,
     shard_name,
     sync,
@@ -58,13 +59,14 @@ class Batch:
     end: int
 
 
-def build(data: DataConfig, key: str, folder: Path, report: Report) -> None:
+def build(data: DataConfig, key: str, folder: Path, report: Report, num_sequences: int = 0) -> None:
     """Bring the cache in `folder` to its end. The caller holds its lock.
 
-    Shards that are whole and sound are kept. Raises DataError, with everything that is whole left in place.
+    Shards that are whole and sound are kept. num_sequences: end early once so many of them are there to train on;
+    a later build goes on. Raises DataError, with everything that is whole left in place.
     """
     try:
-        _build(data, key, folder, report)
+        _build(data, key, folder, report, num_sequences)
     except OSError as error:
         if error.errno not in _DISK_ERRORS:
             raise
@@ -77,19 +79,19 @@ def build(data: DataConfig, key: str, folder: Path, report: Report) -> None:
         ) from error
 
 
-def _build(data: DataConfig, key: str, folder: Path, report: Report) -> None:
+def _build(data: DataConfig, key: str, folder: Path, report: Report, num_sequences: int) -> None:
     if (folder / MANIFEST).exists():
         return
     (folder / PROBLEM).unlink(missing_ok=True)
-    documents = open_documents(data, report)
     source = read_struct(folder / SOURCE, SourceRecord)
-    if source is not None and source.commit and documents.commit and source.commit != documents.commit:
-        shutil.rmtree(folder)  # the hub's dataset has changed since; the halves would not belong together
-        source = None
+    records = _kept_records(folder)
+    if _is_enough(folder, records, data, num_sequences):
+        return
+    # a branch of the hub may have moved since the first half was built; both have to be of one commit
+    documents = open_documents(data, report, source.commit if source else "")
     if source is None:
         source = _begin(documents, data, key, folder, report)
     tokenizer = load_tokenizer(folder / TOKENIZER)
-    records = _kept_records(folder)
     seen = SeenHashes()
     for record in records:
         seen.add_run(read_hashes(folder / shard_name(record.index)))
@@ -106,10 +108,20 @@ def _build(data: DataConfig, key: str, folder: Path, report: Report) -> None:
                 if writer.num_tokens >= limit:
                     break
             records.append(writer.close(first))
-        if len(records) == 1 and documents.num_documents is None:
-            _check_splits(records, data)  # a run evaluates on the first shard of a stream
+        if documents.num_documents is None:
+            _check_splits(records[:1], data)  # a run is judged by the first shard of a stream
+        if _is_enough(folder, records, data, num_sequences):
+            return
     _check_splits(records, data)
     _finish(folder, key, records, tokenizer)
+
+
+def _is_enough(folder: Path, records: list[ShardRecord], data: DataConfig, num_sequences: int) -> bool:
+    """As many training sequences are there as were asked for."""
+    if not num_sequences:
+        return False
+    shards = (open_shard(folder / shard_name(record.index)) for record in records)
+    return sum(len(shard.train.sequences(data)[0]) for shard in shards) >= num_sequences
 
 
 def _begin(documents: Documents, data: DataConfig, key: str, folder: Path, report: Report) -> SourceRecord:

@@ -9,7 +9,7 @@ import msgspec
 from tokenizers import Tokenizer
 
 from engine.data.documents import DataError
-from engine.data.special_tokens import SPECIAL_TOKENS, apart
+from engine.data.special_tokens import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, apart
 from presets.schema import MASK_TOKEN
 from runs.token_caches import RUN_PREFIX, tokenizer_file
 
@@ -22,6 +22,7 @@ _ALIASES = (
 )
 _NAMED_MODELS = ("WordLevel", "WordPiece", "BPE", "Unigram")
 _FILE = "tokenizer.json"
+_ROUNDS_TO_SETTLE = 8  # one is what it takes; the rest is for numbers not met so far
 
 
 def existing_tokenizer(reference: str) -> Tokenizer:
@@ -47,11 +48,11 @@ def remapped(text: str) -> Tokenizer:
 
     All others follow in their order. What is not there is added; its template, truncation and padding are dropped.
     It gives the same tokens for every text, except for texts that hold the name of a special token.
-    Raises DataError.
+    What is of our making already comes back as it is, so that its hash stays. Raises DataError.
     """
     try:
         spec = msgspec.json.decode(text)
-        Tokenizer.from_str(text)  # so that what was broken before is not blamed on us
+        unchanged = Tokenizer.from_str(text)  # so that what was broken before is not blamed on us
     except Exception as error:  # tokenizers raises bare Exception
         raise DataError(f"this is no tokenizer.json: {error}") from error
     model = spec["model"]
@@ -59,6 +60,8 @@ def remapped(text: str) -> Tokenizer:
     if kind not in _NAMED_MODELS:
         raise DataError(f"its model is {kind}; only {', '.join(_NAMED_MODELS)} can be used")
     added = spec.get("added_tokens") or []
+    if _is_ours(spec, kind, unchanged):
+        return settled(unchanged) if kind == "Unigram" else unchanged
     tokens = _tokens(model)
     ours = _our_tokens(tokens, model, kind, added)
     _renumber(model, kind, ours)
@@ -71,7 +74,41 @@ def remapped(text: str) -> Tokenizer:
         raise DataError(f"its special tokens cannot be put in our order: {error}") from error
     if [tokenizer.id_to_token(index) for index in range(len(SPECIAL_TOKENS))] != SPECIAL_TOKENS:
         raise DataError("its special tokens cannot be put in our order")
+    return settled(tokenizer) if kind == "Unigram" else tokenizer
+
+
+def settled(tokenizer: Tokenizer) -> Tokenizer:
+    """The same, with scores that a file gives back as they are.
+
+    `tokenizers` 0.23 reads some numbers a last digit off, but no longer those that it has read and written once.
+    """
+    text = tokenizer.to_str()
+    for _ in range(_ROUNDS_TO_SETTLE):
+        tokenizer = Tokenizer.from_str(text)
+        again = tokenizer.to_str()
+        if again == text:
+            break
+        text = again
     return tokenizer
+
+
+def _is_ours(spec: dict[str, Any], kind: str, tokenizer: Tokenizer) -> bool:
+    """Nothing is left to change: our special tokens come first, and no text is taken for one of them."""
+    added = [token for token in spec.get("added_tokens") or [] if token["special"] and not token["normalized"]]
+    first = [(token["id"], token["content"]) for token in added[: len(SPECIAL_TOKENS)]]
+    tokens = _tokens(spec["model"])
+    if first != list(enumerate(SPECIAL_TOKENS)) or tokens[: len(SPECIAL_TOKENS)] != SPECIAL_TOKENS:
+        return False
+    if any(spec.get(part) is not None for part in ("post_processor", "truncation", "padding")):
+        return False
+    unknown = _unknown_token(spec["model"], kind, tokens)
+    if unknown != "[UNK]" and not (kind == "BPE" and unknown is None):
+        return False
+    texts = [*SPECIAL_TOKENS, " ".join(SPECIAL_TOKENS), "".join(SPECIAL_TOKENS), f"a {MASK_TOKEN} b{MASK_TOKEN}c"]
+    tokenizer.encode_special_tokens = True
+    encodings = tokenizer.encode_batch(texts, add_special_tokens=False)
+    tokenizer.encode_special_tokens = False
+    return not {PAD, CLS, SEP, MASK} & {token for encoding in encodings for token in encoding.ids}
 
 
 def _kind(model: dict[str, Any]) -> str:
@@ -91,14 +128,20 @@ def _tokens(model: dict[str, Any]) -> list[str]:
     return sorted(vocabulary, key=vocabulary.__getitem__)
 
 
+def _unknown_token(model: dict[str, Any], kind: str, tokens: list[str]) -> str | None:
+    if kind == "Unigram" and model.get("unk_id") is not None:
+        unknown_id: int = model["unk_id"]
+        return tokens[unknown_id]
+    unknown: str | None = model.get("unk_token")
+    return unknown
+
+
 def _our_tokens(
     tokens: list[str], model: dict[str, Any], kind: str, added: list[dict[str, Any]]
 ) -> dict[str, str]:
     """What the tokenizer calls our special tokens: {its name: our name}; those it has not are left out."""
     known = {*tokens, *(token["content"] for token in added)}
-    unknown = model.get("unk_token")
-    if kind == "Unigram" and model.get("unk_id") is not None:
-        unknown = tokens[model["unk_id"]]
+    unknown = _unknown_token(model, kind, tokens)
     found: dict[str, str] = {}
     for ours, names in zip(SPECIAL_TOKENS, _ALIASES, strict=True):
         candidates = (unknown, *names) if ours == "[UNK]" else names

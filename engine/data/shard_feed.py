@@ -12,11 +12,21 @@ import msgspec
 
 from engine.data.documents import DataError, Report
 from engine.data.shards import Shard, open_shard, shard_damage, shard_name
-from engine.data.token_cache import TokenCache, count_shards, open_cache
+from engine.data.soundness import is_sound
+from engine.data.token_cache import TokenCache, open_cache
 from engine.distributed import World
 from engine.stopping import StopRequested, StopSignal
 from presets.schema import DataConfig
-from runs.cache_format import MANIFEST, PROBLEM, PROGRESS, BuildProblem, BuildProgress
+from runs.cache_format import (
+    MANIFEST,
+    PROBLEM,
+    PROGRESS,
+    SOURCE,
+    BuildProblem,
+    BuildProgress,
+    CacheManifest,
+    SourceRecord,
+)
 from runs.folder import read_struct
 from runs.token_caches import cache_key
 
@@ -38,17 +48,23 @@ class _State(msgspec.Struct, frozen=True):
 class ShardFeed:
     """Rank 0 starts the process that reads the stream and waits for shards; the others wait for its word."""
 
-    def __init__(self, data: DataConfig, caches: Path, world: World, report: Report, stop: StopSignal) -> None:
+    def __init__(
+        self, data: DataConfig, caches: Path, num_sequences: int, world: World, report: Report, stop: StopSignal
+    ) -> None:
+        """num_sequences: more than so many are not read; 0 for all of the stream."""
         self.is_complete = False
         self._num_shards = 0
         self._data = data
+        self._num_sequences = num_sequences
+        self._source: SourceRecord | None = None
         self._caches = caches
         self._world = world
         self._report = report
         self._stop = stop
         self._reader: subprocess.Popen[bytes] | None = None
         self._num_starts = 0
-        self._folder = caches / str(world.from_main(cache_key(data) if world.is_main else None))
+        self._key = str(world.from_main(cache_key(data) if world.is_main else None))
+        self._folder = caches / self._key
 
     def open(self) -> TokenCache:
         """The cache with the shards that are there, once there is one. Raises DataError or StopRequested."""
@@ -88,19 +104,18 @@ class ShardFeed:
         if self._reader is None:
             self._reader = self._start()
         while time.monotonic() < until:
-            has_ended = self._reader.poll() is not None
-            is_complete = (self._folder / MANIFEST).exists()  # before counting: no shard comes after it
-            count = self._count_sound()
-            if count > self._num_shards or (is_complete and count == self._num_shards and count):
-                return _State(count, is_complete and count == count_shards(self._folder))
-            if has_ended and self._reader.returncode < 0 and self._num_starts < _MOST_STARTS:
-                self._reader = self._start()  # somebody killed it; what is whole stays
-                continue
-            if has_ended:
-                problem = read_struct(self._folder / PROBLEM, BuildProblem)
-                return _State(problem=problem.message if problem else _died(self._reader.returncode))
             if self._stop.poll():
                 return _State(stop=self._stop.reason)
+            has_ended = self._reader.poll() is not None
+            found = self._look()
+            if found is not None:
+                return found
+            if has_ended:
+                problem = read_struct(self._folder / PROBLEM, BuildProblem)
+                if problem is not None or self._num_starts >= _MOST_STARTS:
+                    return _State(problem=problem.message if problem else _died(self._reader.returncode))
+                self._reader = self._start()  # it was killed, or the cache was cleared behind it
+                continue
             progress = read_struct(self._folder / PROGRESS, BuildProgress) or BuildProgress("starting", 0, 0, "")
             self._report(
                 f"waiting for the stream ({progress.phase})", progress.done, progress.total, progress.unit
@@ -108,19 +123,30 @@ class ShardFeed:
             time.sleep(_POLL_S)
         return _State(self._num_shards)
 
-    def _count_sound(self) -> int:
-        """Whole shards up to the first damaged one, which the reader replaces."""
+    def _look(self) -> _State | None:
+        """What has come since, if anything; what is damaged is left for the reader to replace."""
+        source = read_struct(self._folder / SOURCE, SourceRecord)
+        if self._source is not None and source is not None and source != self._source:
+            return _State(problem="the token cache was built anew while the run was reading it; resume the run")
+        if self._source is None and not is_sound(self._folder, self._key):
+            return None
+        self._source = source
         count = self._num_shards
         while (shard := self._folder / shard_name(count)).is_dir() and not shard_damage(shard):
             count += 1
-        return count
+        manifest = read_struct(self._folder / MANIFEST, CacheManifest)
+        is_complete = manifest is not None and count == len(manifest.shards)
+        return _State(count, is_complete) if count > self._num_shards or is_complete else None
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._num_starts += 1
         (self._folder / PROBLEM).unlink(missing_ok=True)  # an earlier reader's
         environment = {**os.environ, "RAYON_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 4))}
         process = subprocess.Popen(
-            [sys.executable, "-m", "engine.data.stream_reader", str(self._caches)],
+            [
+                *(sys.executable, "-m", "engine.data.stream_reader"),
+                *(str(self._caches), str(os.getpid()), str(self._num_sequences)),
+            ],
             stdin=subprocess.PIPE,
             env=environment,
         )

@@ -37,6 +37,11 @@ def shard_name(index: int) -> str:
     return f"shard-{index:05d}"
 
 
+def shard_number(folder: Path) -> int:
+    """The index in a shard's folder name."""
+    return int(folder.name.removeprefix("shard-"))
+
+
 @dataclass(frozen=True)
 class Split:
     """One split of one shard, memory-mapped.

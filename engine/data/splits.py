@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ def counted_threshold(documents: Documents, data: DataConfig, report: Report) ->
 
     Raises DataError when no document is usable, or too few for two splits.
     """
-    hashes: list[int] = []
+    hashes = array("Q")
     total = documents.num_documents or 0
     for number, rows in enumerate(documents.read()):
         if rows:

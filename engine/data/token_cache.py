@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -53,6 +54,12 @@ class TokenCache:
         return _sum([shard.record.validation for shard in self.shards])
 
     @property
+    def fingerprint(self) -> str:
+        """The same for the same tokens in the same order, however often the cache is built."""
+        records = b"".join(msgspec.json.encode(shard.record) for shard in self.shards)
+        return hashlib.sha256(records).hexdigest()[:16]
+
+    @property
     def token_counts(self) -> NDArray[np.int64]:
         """(V,) how often each token occurs in the training split."""
         total: NDArray[np.int64] = np.sum([shard.token_counts for shard in self.shards], axis=0)
@@ -79,12 +86,12 @@ def open_or_build(data: DataConfig, caches: Path, report: Report) -> TokenCache:
         return open_cache(folder)
 
 
-def repair_or_build(data: DataConfig, key: str, folder: Path, report: Report) -> None:
-    """Drop what is damaged and build what is missing; the caller holds the lock."""
+def repair_or_build(data: DataConfig, key: str, folder: Path, report: Report, num_sequences: int = 0) -> None:
+    """Drop what is damaged and build what is missing (see `build`); the caller holds the lock."""
     damage = drop_damage(folder, key)
     if damage:
         report(f"the token cache is damaged ({damage}) and is rebuilt", 0, 0, "documents")
-    build(data, key, folder, report)
+    build(data, key, folder, report, num_sequences)
 
 
 def open_cache(folder: Path, num_shards: int | None = None) -> TokenCache:

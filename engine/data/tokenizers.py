@@ -11,7 +11,7 @@ import msgspec
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from engine.data.documents import DataError
-from engine.data.existing_tokenizer import existing_tokenizer
+from engine.data.existing_tokenizer import existing_tokenizer, settled
 from engine.data.special_tokens import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK, apart
 from engine.data.token_text import BYTE_CHARACTERS, token_text
 from presets.schema import MASK_TOKEN, DataConfig
@@ -130,7 +130,7 @@ def _unigrams(texts: Iterable[str], data: DataConfig) -> Tokenizer:
     trainer = trainers.UnigramTrainer(
         vocab_size=data.vocab_size, special_tokens=_special_tokens(), unk_token="[UNK]", show_progress=False
     )
-    return _learned(tokenizer, texts, trainer, data)
+    return settled(_learned(tokenizer, texts, trainer, data))
 
 
 def _bytes(data: DataConfig) -> Tokenizer:

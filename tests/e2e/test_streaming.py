@@ -18,7 +18,7 @@ from engine.data.documents import DataError
 from engine.data.token_cache import open_cache
 from presets.fields import Value
 from presets.schema import RunConfig
-from runs.events import AttemptStarted, Progress, decode_event
+from runs.events import AttemptStarted, Notice, Progress, decode_event
 from runs.folder import RunFolder, token_caches_dir
 from runs.records import RecordTail
 from runs.token_caches import cache_key
@@ -209,3 +209,64 @@ def test_a_stream_is_judged_by_its_first_shard_and_the_wait_for_it_is_shown(
     assert rows == [len(in_first)] * 2
     phases = {event.phase for event in events_of(first) if isinstance(event, Progress)}
     assert any(phase.startswith("waiting for the stream (") for phase in phases), phases
+
+
+@pytest.mark.slow
+def test_a_half_read_stream_goes_on_at_its_own_commit_when_the_branch_has_moved(
+    runs_path: Path, hub: LoopbackHub
+) -> None:
+    texts = reviews(800)
+    hub.add_dataset("stanfordnlp/imdb", {"plain_text": {"train": texts}}, num_files=8, rows_per_group=10)
+    config = stream_config(train__max_steps=40, train__log_every=1)
+    straight = new_run(runs_path, config)
+    train(straight)
+    folder = token_caches_dir() / cache_key(config.data)
+    folder.rename(folder.with_name("elsewhere"))
+
+    broken = new_run(runs_path, config)
+    train(broken, stop_at=4)
+    before = open_cache(folder)
+    assert not before.is_complete
+    moved = [text.upper() + " and more" for text in texts]
+    hub.add_dataset("stanfordnlp/imdb", {"plain_text": {"train": moved}}, num_files=8, rows_per_group=10)
+    _, outcome = train(broken, resume="last")
+    assert outcome.state == "finished"
+    assert open_cache(folder).source == before.source
+    assert losses(broken) == losses(straight)
+
+
+def test_no_more_of_a_stream_is_read_than_the_run_trains_on(runs_path: Path, hub: LoopbackHub) -> None:
+    hub.add_dataset("stanfordnlp/imdb", {"plain_text": {"train": reviews(2000)}}, num_files=8, rows_per_group=10)
+    config = stream_config(train__max_steps=4, train__batch_size=8)
+    train(new_run(runs_path, config))
+    cache = open_cache(token_caches_dir() / cache_key(config.data))
+    assert not cache.is_complete
+    assert 32 <= cache.train.rows < 400
+
+
+def test_a_stream_with_a_changed_tokenizer_file_is_read_again_before_it_is_used(
+    runs_path: Path, hub: LoopbackHub
+) -> None:
+    hub.add_dataset("stanfordnlp/imdb", {"plain_text": {"train": reviews(100)}})
+    config = stream_config(train__max_steps=8)
+    first = new_run(runs_path, config)
+    train(first)
+    path = token_caches_dir() / cache_key(config.data) / "tokenizer.json"
+    text = path.read_text()
+    path.write_text(text.replace('"the"', '"eht"'))
+    again = new_run(runs_path, config)
+    train(again)
+    assert path.read_text() == text
+    assert losses(again) == losses(first)
+
+
+def test_data_that_are_others_than_before_are_said_aloud_on_resume(runs_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_text("\n".join(reviews(60)))
+    changes: dict[str, Value] = {"data__source": "files", "data__dataset": str(path), "train__max_steps": 8}
+    folder = new_run(runs_path, tiny_config(**changes))
+    train(folder, stop_at=4)
+    path.write_text("\n".join(reviews(70)))
+    train(folder, resume="last")
+    said = [event.message for event in events_of(folder) if isinstance(event, Notice)]
+    assert any("not what they were" in message for message in said)

@@ -21,6 +21,7 @@ from runs.hub import hub_status
 
 IMDB = find_preset("v1-imdb-small").config
 WIKITEXT = find_preset("v2-hf-medium").config
+C4 = configs.with_values(IMDB, {"data.dataset": "c4", "data.dataset_config": "en"})
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
@@ -114,28 +115,46 @@ def test_a_token_cache_counts_once_it_is_complete() -> None:
     assert status.sentence.endswith("and is cached on this machine")
 
 
+PREPARED = "datasets/stanfordnlp___imdb/plain_text/0.0.0/abc"
+
+
+def put(path: str, *names: str) -> None:
+    """Files in Hugging Face's own caches."""
+    folder = Path(os.environ["HF_HOME"]) / path
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).write_text("x")
+
+
 @pytest.mark.parametrize(
     ("config", "path"),
-    [
-        (IMDB, "datasets/stanfordnlp___imdb/plain_text/0.0.0/abc/imdb-train.arrow"),
-        (WIKITEXT, "datasets/Salesforce___wikitext/wikitext-103-raw-v1/0.0.0/abc/wikitext-train.arrow"),
-        (IMDB, "hub/datasets--stanfordnlp--imdb/snapshots/abc/plain_text/train.parquet"),
-    ],
+    [(IMDB, PREPARED), (WIKITEXT, "datasets/Salesforce___wikitext/wikitext-103-raw-v1/0.0.0/abc")],
 )
-def test_the_hubs_own_caches_count(config: RunConfig, path: str) -> None:
-    file = Path(os.environ["HF_HOME"]) / path
+def test_a_copy_that_datasets_prepared_counts(config: RunConfig, path: str) -> None:
+    put(path)
     assert not hub_status(config).cached
-    file.parent.mkdir(parents=True)
-    assert not hub_status(config).cached
-    file.write_text("x")
+    put(f"{path}2", "dataset_info.json", "rows-train.arrow")
     assert hub_status(config).cached
 
 
-def test_another_configuration_of_the_dataset_does_not_count() -> None:
-    file = Path(os.environ["HF_HOME"]) / "datasets/Salesforce___wikitext/wikitext-2-raw-v1/0.0.0/a/x.arrow"
-    file.parent.mkdir(parents=True)
-    file.write_text("x")
-    assert not hub_status(WIKITEXT).cached
+@pytest.mark.parametrize(
+    ("config", "path", "names"),
+    [
+        (C4, "hub/datasets--allenai--c4/snapshots/abc", ("README.md", ".gitattributes")),
+        (C4, "hub/datasets--allenai--c4/snapshots/abc/en", ("c4-train.00000-of-01024.json.gz",)),
+        (IMDB, "hub/datasets--stanfordnlp--imdb/snapshots/abc/plain_text", ("train.parquet",)),
+        (IMDB, PREPARED, ("dataset_info.json",)),
+        (IMDB, PREPARED, ("imdb-train.arrow",)),
+        (IMDB, f"{PREPARED}.incomplete", ("dataset_info.json", "imdb-train.arrow")),
+        (WIKITEXT, "datasets/Salesforce___wikitext/wikitext-2-raw-v1/0.0.0/a", ("dataset_info.json", "x.arrow")),
+    ],
+)
+def test_what_cannot_be_opened_without_the_hub_does_not_count(
+    config: RunConfig, path: str, names: tuple[str, ...]
+) -> None:
+    put(path, *names)
+    status = hub_status(config)
+    assert not status.cached and status.sentence.endswith("and nothing is cached")
 
 
 def test_a_bare_name_is_asked_for_by_its_full_one(hub: type[Hub]) -> None:
@@ -154,8 +173,6 @@ def test_what_is_here_needs_no_hub(hub: type[Hub], source: str, dataset: str, wo
 
 
 def test_a_downloaded_copy_is_no_stream(hub: type[Hub]) -> None:
-    folder = Path(os.environ["HF_HOME"]) / "datasets" / "stanfordnlp___imdb" / "plain_text" / "0.0.0"
-    folder.mkdir(parents=True)
-    (folder / "imdb-train.arrow").write_bytes(b"rows")
+    put(PREPARED, "dataset_info.json", "imdb-train.arrow")
     assert hub_status(IMDB).cached
     assert not hub_status(configs.with_values(IMDB, {"data.access": "stream"})).cached

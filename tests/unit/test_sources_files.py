@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from engine.data.documents import DataError
 from engine.data.sources import open_documents
+from engine.stopping import StopRequested
 from presets.schema import DataConfig
 from tests.fakes.hub import use_own_caches
 from tests.fakes.hub_texts import passages
@@ -165,6 +167,20 @@ def test_a_file_that_changes_is_read_anew(tmp_path: Path) -> None:
     assert texts_of(path) == [["after it changed"]]
 
 
+@pytest.mark.parametrize("suffix", ["txt", "jsonl", "csv", "parquet"])
+def test_a_file_that_another_one_with_the_same_time_took_the_place_of_is_read_anew(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"a.{suffix}"
+    for texts in (["before now"], ["after it changed", "in two lines"]):
+        if suffix == "txt":
+            path.write_text("\n".join(texts))
+        else:
+            write(path, [{"text": text} for text in texts])
+        os.utime(path, ns=(10**18, 10**18))
+        assert texts_of(path) == [[text] for text in texts]
+
+
 def write(path: Path, rows: list[dict[str, Any]]) -> None:
     """Rows in the format that the suffix says; CSV with every text quoted."""
     if path.suffix == ".parquet":
@@ -185,3 +201,33 @@ def test_reading_files_reports_the_rows_as_they_come(tmp_path: Path) -> None:
         lambda phase, done, total, unit: said.append((phase, done, unit)),
     )
     assert (f"reading {path}", 5000, "rows") in said
+
+
+def test_a_stop_while_files_are_read_is_a_stop_and_reads_nothing_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal raises in whichever line runs, here in a generator of `datasets`, which wraps what it raises."""
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("some words\n" * 50)
+    calls: list[int] = []
+
+    def interrupted(*_: Any) -> Any:
+        calls.append(1)
+        raise StopRequested("stopped by SIGTERM")
+
+    monkeypatch.setattr("datasets.arrow_writer.ArrowWriter.write_table", interrupted)
+    with pytest.raises(StopRequested, match="stopped by SIGTERM"):
+        texts_of(tmp_path)
+    assert len(calls) == 1
+
+
+def test_a_report_that_asks_to_stop_ends_the_reading(tmp_path: Path) -> None:
+    path = tmp_path / "many.jsonl"
+    path.write_text("".join(f'{{"text": "row number {i} of many"}}\n' for i in range(5000)))
+
+    def stop(phase: str, done: int, total: int, unit: str) -> None:
+        if done:
+            raise StopRequested("stopped on request")
+
+    with pytest.raises(StopRequested, match="stopped on request"):
+        open_documents(DataConfig(source="files", dataset=str(path)), stop)

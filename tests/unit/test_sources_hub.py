@@ -9,7 +9,9 @@ import pytest
 
 from engine.data.documents import DataError, SourceBroke
 from engine.data.sources import open_documents
+from engine.stopping import StopRequested
 from presets.schema import DataConfig
+from runs.hub import is_downloaded
 from tests.fakes.hub import CONVERTED, LoopbackHub, without_waiting
 from tests.fakes.hub_texts import passages, wikitext_rows
 
@@ -206,6 +208,76 @@ def test_a_stream_reads_no_further_than_its_samples(hub: LoopbackHub) -> None:
     assert len(list(islice(open_documents(data, quiet).read(), 50))) == 10
     last = [path for _, path in hub.requests if "train-00007" in path]
     assert not last
+
+
+def test_what_only_looked_at_a_dataset_is_no_download_of_it_and_a_prepared_copy_is(hub: LoopbackHub) -> None:
+    hub.add_dataset("someone/LettersOfMINE2Read", {"default": {"train": passages(10)}})
+    hub.add_file("dataset", "someone/LettersOfMINE2Read", "README.md", b"# Letters")
+    data = hub_data("someone/LettersOfMINE2Read")
+    open_documents(DataConfig(**{**as_dict(data), "access": "stream"}), quiet)
+    assert not is_downloaded(data)
+    documents = open_documents(data, quiet)
+    assert is_downloaded(data)
+    hub.cut_after(requests=0)
+    assert open_documents(data, quiet).commit == documents.commit
+
+
+def test_choosing_rows_reports_them_and_can_be_stopped(hub: LoopbackHub) -> None:
+    hub.add_reference_datasets(rows=40)
+    told: list[tuple[str, int, int, str]] = []
+    data = hub_data("pile-cc")
+
+    def stop(*what: Any) -> None:
+        if what[0].startswith("choosing") and what[1]:
+            raise StopRequested("stopped on request")
+
+    with pytest.raises(StopRequested, match="stopped on request"):
+        open_documents(data, stop)
+    assert open_documents(data, lambda *what: told.append(what)).num_documents == 20
+    assert ("choosing pile-cc rows", 40, 40, "rows") in told
+
+
+def test_skipping_in_a_stream_is_reported_and_can_be_stopped(hub: LoopbackHub) -> None:
+    hub.add_dataset("someone/letters", {"default": {"train": passages(300)}})
+    told: list[tuple[str, int, int, str]] = []
+    asked: list[str] = []
+
+    def report(*what: Any) -> None:
+        told.append(what)
+        if asked:
+            raise StopRequested(asked[0])
+
+    documents = open_documents(hub_data("someone/letters", access="stream", shuffle=False), report)
+    every = list(documents.read())
+    told.clear()
+    assert list(documents.read(250)) == every[250:] and list(documents.read(400)) == []
+    skipped = [(done, total) for phase, done, total, _ in told if phase == "skipping what is cached"]
+    assert skipped[:4] == [(0, 250), (100, 250), (200, 250), (250, 250)]
+    asked.append("stopped on request")
+    with pytest.raises(StopRequested, match="stopped on request"):
+        next(documents.read(250))
+
+
+@pytest.mark.parametrize("access", ["download", "stream"])
+def test_a_stop_in_the_middle_of_the_library_is_a_stop(
+    hub: LoopbackHub, access: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add_reference_datasets(rows=21)
+
+    def interrupted(*_: Any, **__: Any) -> Any:
+        try:
+            raise StopRequested("stopped by SIGTERM")
+        except StopRequested as request:
+            raise OSError("the file cannot be read") from request
+
+    documents = open_documents(hub_data("imdb", access="stream", shuffle=False), quiet)
+    monkeypatch.setattr("datasets.arrow_writer.ArrowWriter.write_table", interrupted)
+    monkeypatch.setattr("datasets.IterableDataset.__iter__", interrupted)
+    with pytest.raises(StopRequested, match="stopped by SIGTERM"):
+        if access == "stream":
+            next(documents.read())
+        else:
+            open_documents(hub_data("imdb"), quiet)
 
 
 def as_dict(data: DataConfig) -> dict[str, Any]:

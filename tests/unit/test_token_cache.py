@@ -6,6 +6,7 @@ import errno
 import itertools
 import multiprocessing
 import resource
+import shutil
 import signal
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def texts(count: int) -> list[str]:
 
 def use(monkeypatch: pytest.MonkeyPatch, documents: ListDocuments) -> ListDocuments:
     """Let the build read these documents."""
-    monkeypatch.setattr(building, "open_documents", lambda data, report: documents)
+    monkeypatch.setattr(building, "open_documents", lambda data, report, commit="": documents)
     return documents
 
 
@@ -330,3 +331,73 @@ def test_the_plan_counts_exactly_the_sequences_that_are_trained_on(policy: str) 
     manifest = token_caches_dir() / cache.source.key / "manifest.json"
     manifest.write_bytes(b"\xb1 not JSON")
     assert count_sequences(data) is None
+
+
+def test_a_manifest_without_anything_else_is_no_cache(tmp_path: Path) -> None:
+    """What is left when a cache is killed while it is being removed."""
+    folder = tmp_path / cache_key(DATA)
+    open_or_build(DATA, tmp_path, quiet)
+    for path in folder.iterdir():
+        if path.name != "manifest.json":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert open_or_build(DATA, tmp_path, quiet).is_complete
+
+
+@pytest.mark.parametrize("also_missing", ["manifest.json", ""])
+def test_a_gap_between_shards_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, also_missing: str
+) -> None:
+    data = DataConfig(tokenizer="word", validation_fraction=0.2)
+    small_shards(monkeypatch)
+    use(monkeypatch, ListDocuments(texts(120), data))
+    first = open_or_build(data, tmp_path, quiet)
+    tokens, folder = tokens_of(first), tmp_path / first.source.key
+    shutil.rmtree(folder / "shard-00001")
+    if also_missing:
+        (folder / also_missing).unlink()
+    phases: list[str] = []
+    again = open_or_build(data, tmp_path, lambda phase, done, total, unit: phases.append(phase))
+    assert "shard-00001 is missing" in phases[0]
+    assert tokens_of(again) == tokens
+
+
+def test_an_unreadable_manifest_costs_no_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = DataConfig(tokenizer="word", validation_fraction=0.2)
+    small_shards(monkeypatch)
+    use(monkeypatch, ListDocuments(texts(120), data))
+    cache = open_or_build(data, tmp_path, quiet)
+    (tmp_path / cache.source.key / "manifest.json").write_bytes(b"{")
+    again = use(monkeypatch, ListDocuments(texts(120), data))
+    assert open_or_build(data, tmp_path, quiet).is_complete
+    assert again.num_read == 0, "nothing is read again"
+
+
+def test_a_build_ends_early_when_enough_is_there_and_the_next_one_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = DataConfig(tokenizer="word", validation_fraction=0.2)
+    small_shards(monkeypatch)
+    use(monkeypatch, ListDocuments(texts(200), data))
+    key = cache_key(data)
+    building.build(data, key, tmp_path / key, quiet, num_sequences=30)
+    half = open_cache(tmp_path / key)
+    assert not half.is_complete
+    assert 30 <= sum(len(shard.train.sequences(data)[0]) for shard in half.shards) < 100
+    assert open_or_build(data, tmp_path, quiet).train.documents + half.validation.documents > 100
+
+
+def test_a_cache_built_again_has_the_same_fingerprint_and_other_text_another(tmp_path: Path) -> None:
+    first = open_or_build(DATA, tmp_path / "a", quiet).fingerprint
+    assert open_or_build(DATA, tmp_path / "b", quiet).fingerprint == first
+    assert open_or_build(_with(max_samples=19), tmp_path / "a", quiet).fingerprint != first
+
+
+def test_an_existing_tokenizer_is_known_by_its_content_not_by_its_place(tmp_path: Path) -> None:
+    for name in ("one.json", "two.json"):
+        (tmp_path / name).write_text("{}")
+    keys = {
+        cache_key(_with(tokenizer="existing", tokenizer_from=str(tmp_path / n))) for n in ("one.json", "two.json")
+    }
+    assert len(keys) == 1
+    (tmp_path / "two.json").write_text('{"a": 1}')
+    assert cache_key(_with(tokenizer="existing", tokenizer_from=str(tmp_path / "two.json"))) not in keys

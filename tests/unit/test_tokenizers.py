@@ -185,7 +185,10 @@ def words() -> Tokenizer:
 OURS = {"<pad>": "[PAD]", "<unk>": "[UNK]", "<s>": "[CLS]", "</s>": "[SEP]", "<mask>": "[MASK]"}
 
 
-@pytest.mark.parametrize("make", [roberta, gpt2, bert, t5, words])
+THEIRS = [roberta, gpt2, bert, t5, words]
+
+
+@pytest.mark.parametrize("make", THEIRS)
 def test_a_remapped_tokenizer_gives_the_same_tokens(make: Callable[[], Tokenizer]) -> None:
     original = make()
     ours = remapped(original.to_str())
@@ -202,6 +205,26 @@ def test_a_remapped_tokenizer_gives_the_same_tokens(make: Callable[[], Tokenizer
     (ids,) = encode_rows(ours, ["a [MASK] and <mask> and [CLS] of data"])
     assert not {0, 2, 3, MASK} & set(ids)
     assert encode_probe(ours, "of the [MASK] states").count(MASK) == 1
+
+
+@pytest.mark.parametrize("kind", LEARNED)
+def test_a_tokenizer_of_ours_comes_back_as_it_was_written(kind: str) -> None:
+    text = learned(kind).to_str()
+    assert remapped(text).to_str() == text
+    closed = make_tokenizer((), DataConfig(), ("red", "green")).to_str()
+    assert remapped(closed).to_str() == closed
+
+
+def test_what_was_remapped_once_stays_and_what_would_mistake_texts_for_masks_is_remapped() -> None:
+    for make in THEIRS:
+        once = remapped(make().to_str()).to_str()
+        assert remapped(once).to_str() == once
+    theirs = learned("word")
+    theirs.normalizer = normalizers.NFC()  # not lowercased, so that the name can be met
+    theirs.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    row = "of the [MASK] and [CLS] states"
+    assert MASK in encode_rows(theirs, [row])[0]
+    assert not {0, 2, 3, MASK} & set(encode_rows(remapped(theirs.to_str()), [row])[0])
 
 
 def test_a_tokenizer_is_taken_from_a_file_a_run_or_the_hub(

@@ -6,8 +6,11 @@ from engine.data.documents import Documents, Report
 from presets.schema import DataConfig
 
 
-def open_documents(data: DataConfig, report: Report) -> Documents:
-    """The documents that the data settings name. Raises DataError, never opens another dataset."""
+def open_documents(data: DataConfig, report: Report, commit: str = "") -> Documents:
+    """The documents that the data settings name. Raises DataError, never opens another dataset.
+
+    commit: of a hub dataset, where it has to be that one whatever its revision stands for now.
+    """
     if data.source == "embedded":
         from engine.data.sources.embedded import open_embedded
 
@@ -22,4 +25,4 @@ def open_documents(data: DataConfig, report: Report) -> Documents:
         return open_files(data, report)
     from engine.data.sources.hub import open_hub
 
-    return open_hub(data, report)
+    return open_hub(data, report, commit)

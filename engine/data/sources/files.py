@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engine.data.documents import DataError, Report
-from engine.data.sources.problems import reason
+from engine.data.sources.problems import raise_if_stopped, reason
 from engine.data.sources.row_progress import rows_reported
 from engine.data.sources.spans import each_row, spans_from
 from engine.data.sources.stored import StoredDocuments, limited
@@ -102,6 +103,7 @@ def _load(files: Sequence[Path], suffix: str, data: DataConfig) -> datasets.Data
     try:
         return _read(files, suffix, data)
     except _FAILURES as error:
+        raise_if_stopped(error)
         if "corresponds to no data" in str(error):
             raise DataError(f"{data.dataset} has no rows") from error
         raise _culprit(files, suffix, data, error) from error
@@ -116,8 +118,23 @@ def _read(files: Sequence[Path], suffix: str, data: DataConfig) -> datasets.Data
         options |= {"usecols": [data.text_column], "na_filter": False, "features": features}
     elif suffix == ".parquet":
         options = {"columns": [data.text_column]}
-    paths = [str(path) for path in files if path.stat().st_size]
-    return datasets.load_dataset(_BUILDERS[suffix], data_files={"train": paths}, split="train", **options)
+    filled = [path for path in files if path.stat().st_size]
+    return datasets.load_dataset(
+        _BUILDERS[suffix],
+        _version(filled),
+        data_files={"train": [str(path) for path in filled]},
+        split="train",
+        **options,
+    )
+
+
+def _version(files: Sequence[Path]) -> str:
+    """Sizes and times of change of the files as the name of a configuration.
+
+    `datasets` 5.2 knows its copy of local files again by their paths and times alone, and `cp -p` keeps the time.
+    """
+    parts = [f"{status.st_size} {status.st_mtime_ns}" for status in (path.stat() for path in files)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def _culprit(files: Sequence[Path], suffix: str, data: DataConfig, error: BaseException) -> DataError:
@@ -130,6 +147,7 @@ def _culprit(files: Sequence[Path], suffix: str, data: DataConfig, error: BaseEx
         try:
             _read([path], suffix, data)
         except _FAILURES as alone:
+            raise_if_stopped(alone)
             return DataError(f"{path} cannot be read: {reason(alone)}")
     if len(files) > 1:
         return DataError(f"the files of {data.dataset} do not go together (other columns?): {reason(error)}")

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import datasets
+import msgspec
 import numpy as np
 from huggingface_hub.utils.tqdm import disable_progress_bars
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from engine.data.documents import DataError, Documents, Report
 from engine.data.sources import hub_downloads, zstandard_files
 from engine.data.sources.hub_location import CONVERTED_BRANCH, Location, locate, prepared_copy
 from engine.data.sources.hub_problems import OFFLINE_ADVICE, HTTPError, reason
+from engine.data.sources.problems import raise_if_stopped
+from engine.data.sources.row_progress import rows_reported
 from engine.data.sources.spans import DOCUMENT_STARTS, each_row, spans_from
 from engine.data.sources.stored import StoredDocuments, limited
 from engine.data.sources.streams import StreamedDocuments
@@ -24,8 +27,8 @@ _FAILURES = (OSError, ValueError, RuntimeError, EOFError, datasets.exceptions.Da
 _ROWS_AT_ONCE = 10_000
 
 
-def open_hub(data: DataConfig, report: Report) -> Documents:
-    """The split that is named, at the commit its revision stands for now.
+def open_hub(data: DataConfig, report: Report, wanted_commit: str = "") -> Documents:
+    """The split that is named, at the commit its revision stands for now, or at the one that is wanted.
 
     Raises DataError; another dataset, configuration or revision is never taken in its stead.
     """
@@ -35,7 +38,14 @@ def open_hub(data: DataConfig, report: Report) -> Documents:
     location = locate(data)
     if location is None:
         table, commit = _cached(data, name)
+        if wanted_commit and commit != wanted_commit:
+            raise DataError(
+                f"{name}: the hub cannot be reached, and the copy on this machine is another version than "
+                f"what is tokenised already ({commit[:8] or 'unknown'}, not {wanted_commit[:8]}). Try later"
+            )
         return _stored(data, table, commit, name, report)
+    if wanted_commit:
+        location = msgspec.structs.replace(location, commit=wanted_commit)
     builder = _builder(data, location, name)
     _check_split(data, builder, name)
     try:
@@ -47,6 +57,7 @@ def open_hub(data: DataConfig, report: Report) -> Documents:
             table = builder.as_dataset(split=data.split)
             columns = table.column_names
     except _FAILURES as error:
+        raise_if_stopped(error)
         again = "Start again to continue the download" if data.access == "download" else "Start again"
         raise DataError(f"{name} could not be read: {reason(error)}. {again}, {OFFLINE_ADVICE}.") from error
     _check_column(data, columns, name)
@@ -55,7 +66,7 @@ def open_hub(data: DataConfig, report: Report) -> Documents:
     keep = row_filter(data)
     if keep is not None:
         rows = rows.filter(_matches, fn_kwargs={"keep": keep})
-    return StreamedDocuments(data, rows.select_columns([data.text_column]), name, location.commit)
+    return StreamedDocuments(data, rows.select_columns([data.text_column]), name, location.commit, report=report)
 
 
 def _configure_libraries() -> None:
@@ -84,6 +95,7 @@ def _builder(data: DataConfig, location: Location, name: str) -> datasets.Datase
             revision=location.commit,
         )
     except _FAILURES as error:
+        raise_if_stopped(error)
         _check_configuration(data, location, error)
         raise DataError(
             f"{name} could not be opened: {reason(error)}. Check the name and the network, {OFFLINE_ADVICE}."
@@ -123,6 +135,7 @@ def _cached(data: DataConfig, name: str) -> tuple[datasets.Dataset, str]:
     try:
         table = copy.as_dataset(split=data.split)
     except _FAILURES as error:
+        raise_if_stopped(error)
         raise DataError(
             f"{name}: the hub cannot be reached, and the copy on this machine cannot be read: {reason(error)}."
         ) from error
@@ -133,8 +146,7 @@ def _cached(data: DataConfig, name: str) -> tuple[datasets.Dataset, str]:
 def _stored(data: DataConfig, table: datasets.Dataset, commit: str, name: str, report: Report) -> StoredDocuments:
     keep = row_filter(data)
     if keep is not None:
-        report(f"choosing {data.dataset} rows", 0, len(table), "rows")
-        table = table.filter(_matches, fn_kwargs={"keep": keep})
+        table = _chosen(table, keep, data, name, report)
     column = table.select_columns([data.text_column]).with_format("arrow")
 
     def row_texts(rows: NDArray[np.int64]) -> list[Any]:
@@ -150,6 +162,28 @@ def _stored(data: DataConfig, table: datasets.Dataset, commit: str, name: str, r
         firsts += [first + i for i, text in enumerate(texts) if first + i and text and start.match(text)]
         report("finding documents", first + len(texts), len(column), "rows")
     return StoredDocuments(data, row_texts, limited(spans_from(firsts, len(column)), data, name), commit)
+
+
+def _chosen(
+    table: datasets.Dataset, keep: RowFilter, data: DataConfig, name: str, report: Report
+) -> datasets.Dataset:
+    """The rows that are meant; `datasets` remembers beside its copy which they are."""
+    if keep.column not in table.column_names:
+        raise DataError(f"{name} has no column {keep.column!r}, which tells the rows of {data.dataset}")
+    phase = f"choosing {data.dataset} rows"
+    report(phase, 0, len(table), "rows")
+    try:
+        with rows_reported(phase, report):
+            return table.filter(_which_match, fn_kwargs={"keep": keep}, input_columns=[keep.column], batched=True)
+    except _FAILURES as error:
+        raise_if_stopped(error)
+        raise DataError(
+            f"the rows of {data.dataset} could not be chosen: {reason(error)}. Start again."
+        ) from error
+
+
+def _which_match(values: list[Any], keep: RowFilter) -> list[bool]:
+    return [_matches({keep.column: value}, keep) for value in values]
 
 
 def _matches(row: dict[str, Any], keep: RowFilter) -> bool:

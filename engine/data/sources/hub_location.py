@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import datasets
 import msgspec
-from datasets.naming import camelcase_to_snakecase
 from datasets.packaged_modules.cache.cache import Cache
 from huggingface_hub import HfApi
 from huggingface_hub.errors import (
@@ -21,6 +19,7 @@ from engine.data.documents import DataError
 from engine.data.sources.hub_problems import HTTPError, is_away, needs_login, not_there, reason
 from presets.corpora import hub_id
 from presets.schema import DataConfig
+from runs.hub import prepared_folder
 
 CONVERTED_BRANCH = "refs/convert/parquet"  # where the hub keeps every dataset's rows as parquet files
 _TIMEOUT_S = 5.0
@@ -68,32 +67,15 @@ def locate(data: DataConfig) -> Location | None:
 
 
 def prepared_copy(data: DataConfig) -> Cache | None:
-    """The newest copy that `datasets` prepared of exactly this configuration and revision, or None.
-
-    A branch's name stands for whatever commit was downloaded last.
-    """
-    dataset = hub_id(data.dataset)
-    owner, _, name = dataset.rpartition("/")
-    folder = "___".join(part for part in (owner, camelcase_to_snakecase(name)) if part)
-    root = Path(datasets.config.HF_DATASETS_CACHE).expanduser() / folder
-    pinned = data.revision if re.fullmatch(r"[0-9a-f]{40}", data.revision) else "*"
-    found = [
-        path
-        for path in root.glob(f"*/*/{pinned}")
-        if (path / "dataset_info.json").is_file() and _is_configuration(path.parts[-3], data.dataset_config)
-    ]
-    configurations = {path.parts[-3] for path in found}
-    if not found or len(configurations) > 1:
+    """The copy that `runs.hub.prepared_folder` finds, opened, or None."""
+    folder = prepared_folder(data, Path(datasets.config.HF_DATASETS_CACHE).expanduser())
+    if folder is None:
         return None
-    newest = max(found, key=lambda path: path.stat().st_mtime)
+    dataset = hub_id(data.dataset)
     return Cache(
         repo_id=dataset,
-        dataset_name=name,
-        config_name=newest.parts[-3],
-        version=newest.parts[-2],
-        hash=newest.parts[-1],
+        dataset_name=dataset.rpartition("/")[2],
+        config_name=folder.parts[-3],
+        version=folder.parts[-2],
+        hash=folder.parts[-1],
     )
-
-
-def _is_configuration(folder: str, wanted: str) -> bool:
-    return not wanted or folder == wanted or folder == f"default-data_dir={wanted}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 
+from engine.stopping import StopRequested
+
 
 def causes(error: BaseException) -> list[BaseException]:
     """The error and what led to it, innermost last."""
@@ -14,6 +16,22 @@ def causes(error: BaseException) -> list[BaseException]:
         if cause is None or cause in found:
             return found
         found.append(cause)
+
+
+def raise_if_stopped(error: BaseException) -> None:
+    """Raise the StopRequested that a library wrapped in its own error; a stop is no failure of the source.
+
+    It may come from a signal, so at any line of a library, which takes it for an error of what it reads.
+    """
+    seen: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        cause = waiting.pop()
+        if isinstance(cause, StopRequested):
+            raise cause
+        seen.append(cause)
+        linked = (cause.__cause__, cause.__context__)  # the context also where the library asks to hide it
+        waiting += [other for other in linked if other is not None and other not in seen]
 
 
 def reason(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Progress of `datasets` while it writes its own copy of the rows."""
+"""Progress of `datasets` while it writes its own copy of the rows, or goes through them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import datasets.arrow_dataset
 import datasets.builder
 from tqdm import tqdm
 
@@ -14,9 +15,9 @@ from engine.data.documents import Report
 
 @contextlib.contextmanager
 def rows_reported(phase: str, report: Report) -> Iterator[None]:
-    """Hand on the rows that are written while this lasts.
+    """Hand on the rows that are written, mapped or filtered while this lasts.
 
-    `datasets` 5.2 tells them to its progress bar alone, which is looked up in its module each time.
+    `datasets` 5.2 tells them to its progress bar alone, which is looked up in its modules each time.
     """
 
     class Reported(tqdm):  # type: ignore[misc]
@@ -30,9 +31,9 @@ def rows_reported(phase: str, report: Report) -> Iterator[None]:
             report(phase, self.num_rows, self.known_total, "rows")
             return None
 
-    before = datasets.builder.hf_tqdm
-    datasets.builder.hf_tqdm = Reported
+    before = datasets.builder.hf_tqdm, datasets.arrow_dataset.hf_tqdm
+    datasets.builder.hf_tqdm = datasets.arrow_dataset.hf_tqdm = Reported
     try:
         yield
     finally:
-        datasets.builder.hf_tqdm = before
+        datasets.builder.hf_tqdm, datasets.arrow_dataset.hf_tqdm = before

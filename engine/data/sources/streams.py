@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -11,13 +12,15 @@ from typing import Any
 import numpy as np
 from datasets import IterableDataset
 
-from engine.data.documents import Rows, SourceBroke, usable_rows
+from engine.data.documents import Report, Rows, SourceBroke, usable_rows
 from engine.data.sources.hub_problems import HTTPError, reason
+from engine.data.sources.problems import raise_if_stopped
 from engine.data.sources.spans import DOCUMENT_STARTS, grouped
 from presets.corpora import hub_id
 from presets.schema import DataConfig
 
 _BROKEN = (OSError, ValueError, RuntimeError, EOFError, zlib.error, HTTPError)
+_SKIPPED_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class StreamedDocuments:
     """A stream from its beginning; it is read anew, and skipped, for every `read`.
 
     rows: gives mappings that hold `data.text_column`, in the dataset's own order.
+    report: told how many documents are skipped; what it raises ends the reading.
     """
 
     data: DataConfig
@@ -33,12 +37,22 @@ class StreamedDocuments:
     commit: str
     num_documents: int | None = None
     words: tuple[str, ...] | None = None
+    report: Report | None = None
 
     def read(self, first: int = 0) -> Iterator[Rows]:
         """Documents from number `first` on. Raises SourceBroke when the hub does."""
         documents = _limited(self._documents(), self.data.max_samples)
-        for document in islice(documents, first, None):
+        self._skip(documents, first)
+        for document in documents:
             yield usable_rows((row for row in document if isinstance(row, str)), self.data)
+
+    def _skip(self, documents: Iterator[list[object]], count: int) -> None:
+        for number in range(0, count, _SKIPPED_AT_ONCE):
+            if self.report is not None:
+                self.report("skipping what is cached", number, count, "documents")
+            deque(islice(documents, min(_SKIPPED_AT_ONCE, count - number)), maxlen=0)
+        if count and self.report is not None:
+            self.report("skipping what is cached", count, count, "documents")
 
     def _documents(self) -> Iterator[list[object]]:
         start = DOCUMENT_STARTS.get(hub_id(self.data.dataset))
@@ -59,6 +73,7 @@ class StreamedDocuments:
                 yield row[self.data.text_column]
                 count += 1
         except _BROKEN as error:
+            raise_if_stopped(error)
             raise SourceBroke(
                 f"{self.name} broke off after {count:,} rows: {reason(error)}. "
                 "What is cached stays, and the next start continues there."
