@@ -67,7 +67,12 @@ def test_baselines_are_the_cross_entropies_of_uniform_and_of_word_frequency() ->
     counts = torch.tensor([0, 0, 0, 0, 0, 59, 29, 9])
     targets = torch.tensor([5, 5, 6, 7])
     baselines = measure_baselines(targets, counts)
-    shares = [60 / 100, 60 / 100, 30 / 100, 10 / 100]
+    shares = [60 / 101, 60 / 101, 30 / 101, 10 / 101]  # each word, and [UNK], seen once more than it was
     assert baselines.uniform_loss == pytest.approx(math.log(8))
     assert baselines.unigram_loss == pytest.approx(-sum(math.log(share) for share in shares) / 4)
     assert baselines.unigram_accuracy == 0.5
+
+
+def test_an_unknown_word_that_training_never_had_costs_much_and_not_infinitely_much() -> None:
+    baselines = measure_baselines(torch.tensor([1]), torch.tensor([0, 0, 0, 0, 0, 59, 29, 9]))
+    assert baselines.unigram_loss == pytest.approx(math.log(101))
