@@ -46,7 +46,8 @@ class Trainer:
         self.stop = stop
         self.state = prepared.state
         zero = torch.zeros((), dtype=torch.float64, device=world.device)
-        self._window_loss = zero + self.state.window_loss
+        # the loss of an earlier attempt is that of all processes, and they are summed up again
+        self._window_loss = zero + (self.state.window_loss if world.is_main else 0.0)
         self._window_norm = zero + self.state.window_norm
         self._window_started = time.perf_counter()
         self._window_first = self.state.step

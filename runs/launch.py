@@ -30,6 +30,7 @@ TRASH = ".trash"
 
 _START_WAIT_S = 10.0
 _POLL_S = 0.01
+_LET_GO_S = 3.0
 _LOG_TAIL = 1500
 _TRASHED_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9._-]+")
 
@@ -127,6 +128,9 @@ def start(folder: RunFolder, resume: str = "", num_processes: int = 0) -> int:
 
 def refuse_live(folder: RunFolder) -> None:
     """Raise RunBusy with a sentence when a supervisor or an engine of the run is alive."""
+    deadline = time.monotonic() + _LET_GO_S
+    while is_locked(folder) and not read_status(folder).is_live and time.monotonic() < deadline:
+        time.sleep(_POLL_S)  # the run is over, and its supervisor is about to go
     if is_locked(folder):
         raise RunBusy(f"{folder.id} is {read_status(folder).state}; stop it first")
     orphans = engine_processes(folder, read_state(folder))

@@ -118,7 +118,9 @@ def test_a_person_trains_quits_comes_back_stops_and_resumes(
     terminal.see(r"/? ?train.max_steps +as the preset")
     terminal.type("Enter")
     terminal.see(r"steps train\.max_steps +Updates")
-    terminal.type("C-u", "=5000")
+    terminal.type("C-u")
+    terminal.see(r"steps +was 1200")
+    terminal.type("=5000")
     terminal.see(r"train.max_steps: 1200 → 5000")
     terminal.type("C-l")
 

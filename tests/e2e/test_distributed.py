@@ -129,3 +129,24 @@ def test_ranks_that_wait_for_a_long_build_are_told_that_it_goes_on(runs_path: Pa
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     assert last_step(folder) == 4
+
+
+def test_a_stop_inside_a_window_leaves_its_mean_loss_as_it_would_have_been(runs_path: Path) -> None:
+    """The loss that was summed up before the stop counts once, not once a process."""
+    config = tiny_config(
+        launch__num_processes=2, train__max_steps=800, train__log_every=800, train__eval_every=4000
+    )
+    folder = new_run(runs_path, config)
+    launch.start(folder)
+    wait_until(lambda: folder.attempts() and folder.attempts()[-1].events_file.exists(), PATIENCE_S, "it begins")
+    wait_until(
+        lambda: any(r.get("kind") == "probed" for r in RecordTail(folder.attempts()[-1].events_file).poll_all()),
+        PATIENCE_S, "the first probe",
+    )  # fmt: skip
+    launch.stop(folder)
+    wait_until(lambda: not read_status(folder).is_live, PATIENCE_S, "it stops")
+    assert 0 < CheckpointStore(folder.checkpoints_dir).load("last")[0].state.window_steps < 800
+    run_to_end(folder, resume="last")
+    straight = new_run(runs_path, config)
+    run_to_end(straight)
+    assert losses(folder)[800] == pytest.approx(losses(straight)[800], rel=1e-4)
