@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import functools
 import os
 import re
@@ -28,7 +26,9 @@ from runs.cache_format import (
     Statistics,
 )
 from runs.checksums import sha256_of
+from runs.disk import bytes_under
 from runs.folder import RunFolder, all_runs, read_struct, runs_dir, token_caches_dir
+from runs.lock import is_held
 from runs.status import read_status
 from runs.token_caches import cache_key, shard_folder
 
@@ -133,19 +133,7 @@ def disk_usage(caches: tuple[CacheInfo, ...] | None = None) -> DiskUsage:
 
 def is_being_built(key: str) -> bool:
     """Somebody holds the cache's lock, as whoever builds it does."""
-    try:
-        descriptor = os.open(lock_file(key), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return False
+    return is_held(lock_file(key))
 
 
 def shards_of(path: Path) -> list[Path]:
@@ -300,15 +288,3 @@ def _modified(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def bytes_under(path: Path) -> int:
-    total = 0
-    with contextlib.suppress(OSError), os.scandir(path) as entries:
-        for entry in entries:
-            with contextlib.suppress(OSError):
-                if entry.is_dir(follow_symlinks=False):
-                    total += bytes_under(Path(entry.path))
-                else:
-                    total += entry.stat(follow_symlinks=False).st_size
-    return total

@@ -11,7 +11,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from runs.cache_listing import CacheNotFound, bytes_under, cache_folders, lock_file, runs_using
+from runs.cache_listing import CacheNotFound, cache_folders, lock_file, runs_using
+from runs.disk import bytes_under
 from runs.folder import runs_dir, token_caches_dir
 
 _TRASH = re.compile(r"\.[0-9a-f]{16}\S*\.cleared")

@@ -54,14 +54,19 @@ def held_lock(folder: RunFolder) -> Iterator[None]:
 
 
 def is_locked(folder: RunFolder) -> bool:
-    """Whether a supervisor holds the lock. Raises nothing; a lock that cannot be opened is not held.
+    """Whether a supervisor holds the run's lock."""
+    return is_held(folder.lock_file)
+
+
+def is_held(path: Path) -> bool:
+    """Whether somebody holds a lock file. Raises nothing; a lock that cannot be opened is not held.
 
     A shared lock is tried, because it works with nothing but read permission, everywhere that flock works,
     and in containers, where /proc/locks does not show the locks of another pid namespace. Readers do not
-    disturb each other with it, and a starting supervisor tries again.
+    disturb each other with it, and whoever wants to hold it tries again.
     """
     try:
-        descriptor = os.open(Path(folder.lock_file), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return False
     try:

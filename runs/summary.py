@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from presets import corpora
 from presets.config import ConfigError
+from runs.disk import bytes_under
 from runs.events import AttemptStarted, Evaluated, decode_event
 from runs.folder import Attempt, RunFolder, all_runs
 from runs.reader import read_error
@@ -105,7 +104,7 @@ class _Entry:
         row = self.poll()
         self._follow(self.folder.attempts(), to_the_end=True)
         losses = tuple(loss for _, loss in self._evaluations[-_NUM_LOSSES:])
-        self._row = replace(row, num_bytes=_bytes_under(self.folder.path), losses=losses)
+        self._row = replace(row, num_bytes=bytes_under(self.folder.path), losses=losses)
         return self._row
 
     def _read(self) -> RunSummary:
@@ -207,15 +206,3 @@ def _root_cause(attempts: tuple[Attempt, ...], status: RunStatus) -> str:
     if error is None:
         return status.reason
     return f"rank {error.rank}: {error.exception}: {error.message}"
-
-
-def _bytes_under(path: Path) -> int:
-    total = 0
-    with contextlib.suppress(OSError), os.scandir(path) as entries:
-        for entry in entries:
-            with contextlib.suppress(OSError):
-                if entry.is_dir(follow_symlinks=False):
-                    total += _bytes_under(Path(entry.path))
-                else:
-                    total += entry.stat(follow_symlinks=False).st_size
-    return total

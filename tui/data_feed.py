@@ -18,6 +18,7 @@ from runs.data_inspection import Answer, DataProcess, Failure, Progress, Request
 from runs.pace import Pace
 from tui.data_catalogue import Dataset, all_datasets
 from tui.feeds import FeedFailed
+from tui.polling_feed import PollingFeed
 
 _POLL_S = 5.0
 _JOIN_S = 1.0
@@ -57,46 +58,13 @@ class JobEnded(Message):
     answer: Answer | Verification
 
 
-class DataFeed:
-    """Lists everything every few seconds in a daemon thread, and rests while paused."""
+class DataFeed(PollingFeed):
+    """Lists everything every few seconds, and posts DataListed when something is new."""
 
     def __init__(self, runs: Path, target: MessagePump) -> None:
+        super().__init__("data", target, self._list, _POLL_S)
         self._runs = runs
-        self._target = target
-        self._stopping = threading.Event()
-        self._awake = threading.Event()
-        self._paused = False
         self._told: object = None
-        self._thread = threading.Thread(target=self._run, name="feed data", daemon=True)
-
-    def start(self) -> None:
-        """Begin to list."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread; waits a second at most."""
-        self._stopping.set()
-        self._awake.set()
-        self._thread.join(_JOIN_S)
-
-    def pause(self, paused: bool) -> None:
-        """Rest while nobody looks."""
-        self._paused = paused
-        self._awake.set()
-
-    def look_now(self) -> None:
-        """Do not wait for the next turn."""
-        self._awake.set()
-
-    def _run(self) -> None:
-        try:
-            while not self._stopping.is_set():
-                self._awake.clear()
-                if not self._paused:
-                    self._list()
-                self._awake.wait(_POLL_S if not self._paused else None)
-        except Exception:  # noqa: BLE001 - a thread's defect is shown, or nobody would know why nothing moves
-            self._target.post_message(FeedFailed(traceback.format_exc()))
 
     def _list(self) -> None:
         caches = list_caches(self._runs)

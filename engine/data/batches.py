@@ -47,6 +47,7 @@ class SequenceStore:
         self._starts = torch.cat([self._starts, torch.from_numpy(starts).to(self._device)])
         self.lengths = torch.cat([self.lengths, torch.from_numpy(lengths + 2).to(self._device)])
         self.sizes.append(len(starts))
+        self._ends = torch.tensor(self.sizes, device=self._device).cumsum(0)
 
     def rows(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """(B, L) token ids `[CLS] … [SEP] [PAD] …`, and (B,) lengths. indices: (B,) int64."""
@@ -63,8 +64,7 @@ class SequenceStore:
         """(B, L) numbers out of the sequences' shards. flat: (B, L) places within each one's own shard."""
         if len(self._tokens) == 1:
             return self._tokens[0][flat.clamp_(0, len(self._tokens[0]) - 1)]
-        ends = torch.tensor(self.sizes, device=indices.device).cumsum(0)
-        shards = torch.bucketize(indices, ends, right=True)
+        shards = torch.bucketize(indices, self._ends, right=True)
         gathered = torch.empty(flat.shape, dtype=self._tokens[0].dtype, device=flat.device)
         for shard in torch.unique(shards).tolist():
             here = (shards == shard).nonzero().flatten()

@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -85,7 +84,8 @@ def _build(data: DataConfig, key: str, folder: Path, report: Report, num_sequenc
     (folder / PROBLEM).unlink(missing_ok=True)
     source = read_struct(folder / SOURCE, SourceRecord)
     records = _kept_records(folder)
-    if _is_enough(folder, records, data, num_sequences):
+    num_there = sum(_num_sequences(folder, record, data) for record in records) if num_sequences else 0
+    if num_sequences and num_there >= num_sequences:
         return
     # a branch of the hub may have moved since the first half was built; both have to be of one commit
     documents = open_documents(data, report, source.commit if source else "")
@@ -98,30 +98,29 @@ def _build(data: DataConfig, key: str, folder: Path, report: Report, num_sequenc
     first = records[-1].end_document if records else 0
     batches = _batches(documents, first, _batch_characters(data))
     while batch := next(batches, None):
-        batches = chain([batch], batches)
         limit = _shard_tokens(data, len(records))
         with ShardWriter(folder, len(records), first, source.vocab_size) as writer:
-            for batch in batches:
+            while batch is not None:
                 _add(writer, batch, data, source.validation_threshold, tokenizer, seen)
                 first = batch.end
                 report("tokenising", first, documents.num_documents or 0, "documents")
                 if writer.num_tokens >= limit:
-                    break
+                    break  # and close it before more is read: the source may break off there
+                batch = next(batches, None)
             records.append(writer.close(first))
         if documents.num_documents is None:
             _check_splits(records[:1], data)  # a run is judged by the first shard of a stream
-        if _is_enough(folder, records, data, num_sequences):
-            return
+        if num_sequences:
+            num_there += _num_sequences(folder, records[-1], data)
+            if num_there >= num_sequences:
+                return
     _check_splits(records, data)
     _finish(folder, key, records, tokenizer)
 
 
-def _is_enough(folder: Path, records: list[ShardRecord], data: DataConfig, num_sequences: int) -> bool:
-    """As many training sequences are there as were asked for."""
-    if not num_sequences:
-        return False
-    shards = (open_shard(folder / shard_name(record.index)) for record in records)
-    return sum(len(shard.train.sequences(data)[0]) for shard in shards) >= num_sequences
+def _num_sequences(folder: Path, record: ShardRecord, data: DataConfig) -> int:
+    """Training sequences of one shard."""
+    return len(open_shard(folder / shard_name(record.index)).train.sequences(data)[0])
 
 
 def _begin(documents: Documents, data: DataConfig, key: str, folder: Path, report: Report) -> SourceRecord:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from textual.app import App
 from textual.pilot import Pilot
 
 
@@ -18,3 +19,9 @@ async def until(pilot: Pilot[Any], condition: Callable[[], Any], timeout_s: floa
             return value
         await pilot.pause(0.02)
     raise AssertionError(f"after {timeout_s} s it still does not hold: {condition}")
+
+
+def shown_text(app: App[Any]) -> str:
+    """What stands on the screen, line by line."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.app import App
 from textual.events import Mount
 from textual.pilot import Pilot
 
@@ -20,7 +19,7 @@ from runs.data_inspection import Inspection
 from runs.folder import create_run
 from tests.cache_writer import hold_build_lock, write_cache, write_older_cache
 from tests.conftest import pids_with
-from tests.tui.pilots import until
+from tests.tui.pilots import shown_text, until
 from tui.app import TinyTrainApp
 from tui.data_entries import entry_id
 from tui.screens.data import DataScreen
@@ -39,12 +38,6 @@ class DataApp(TinyTrainApp):
         assert event is not None
         event.prevent_default()
         self.push_screen("data")
-
-
-def shown_text(app: App[Any]) -> str:
-    """What stands on the screen, line by line."""
-    strips = app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
 
 async def opened(pilot: Pilot[Any]) -> DataScreen:

@@ -13,7 +13,7 @@ from presets import catalog
 from presets.config import with_values
 from presets.estimate import Machine
 from presets.schema import RunConfig
-from tests.tui.pilots import until
+from tests.tui.pilots import shown_text, until
 from tui.app import TinyTrainApp
 from tui.screens import launch as launch_module
 from tui.screens.launch import LaunchScreen
@@ -95,6 +95,8 @@ async def test_one_mark_is_compared_with_the_preset_under_the_cursor(app: TinyTr
         presets.choose(catalog.find_preset("hf-large"))
         await pilot.press("c")
         await until(pilot, lambda: isinstance(app.screen, PresetComparisonScreen))
+        await until(pilot, lambda: "2 presets compared" in shown_text(app))
+        assert "quickstart" in shown_text(app) and "HF large" in shown_text(app)
 
 
 async def test_nothing_marked_says_what_to_do(app: TinyTrainApp) -> None:
