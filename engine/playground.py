@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 
 from engine.checkpoints import CheckpointError, CheckpointStore
 from engine.data.tokenizers import load_tokenizer
-from engine.models.transformer import Encoder
+from engine.models.transformer import Transformer
 from engine.probes import ProbeError, fill_masks
 from presets.config import ConfigError, from_toml
 from runs.events import ProbeResult
@@ -56,7 +56,7 @@ class LoadedModel:
     name: str
     step: int
     note: str
-    model: Encoder
+    model: Transformer
     tokenizer: Tokenizer
     length: int
 
@@ -67,7 +67,7 @@ def load_model(folder: RunFolder, checkpoint: str) -> LoadedModel:
     loaded, note = store.load(checkpoint, with_optimizer=False)
     config = from_toml((store.folder / loaded.name / "config.toml").read_text(encoding="utf-8"))
     tokenizer = load_tokenizer(store.folder / loaded.name / "tokenizer.json")
-    model = Encoder(config.model, tokenizer.get_vocab_size(), config.data.sequence_length)
+    model = Transformer(config.model, tokenizer.get_vocab_size(), config.data.sequence_length)
     try:
         model.load_state_dict(loaded.model)
     except RuntimeError as error:

@@ -14,7 +14,7 @@ from engine.data.batches import SampleStream, SequenceStore
 from engine.data.hashing import scalar_seed
 from engine.data.token_cache import TokenCache
 from engine.distributed import World
-from engine.models.transformer import Encoder
+from engine.models.transformer import Transformer
 from engine.objectives.mlm import MaskedLanguageModelling
 from engine.optim import Optimizer
 from engine.precision import Precision, choose_precision
@@ -45,7 +45,7 @@ class Prepared:
     validation_rows: Tensor
     """(N,) the validation sequences that every evaluation scores."""
     samples: SampleStream
-    model: Encoder
+    model: Transformer
     objective: MaskedLanguageModelling
     optimizer: Optimizer
     checkpoints: CheckpointStore
@@ -82,7 +82,7 @@ def _prepare(
     """Model, optimizer and checkpoint for data that are open."""
     train, validation = data.train, data.validation
     vocab_size = data.cache.vocab_size
-    model = Encoder(config.model, vocab_size, config.data.sequence_length)
+    model = Transformer(config.model, vocab_size, config.data.sequence_length)
     model.initialise(scalar_seed(config.train.seed, 0x1417))
     model.to(world.device)
     objective = MaskedLanguageModelling(
@@ -136,7 +136,7 @@ def _load(checkpoints: CheckpointStore, resume: str, recorder: Recorder) -> Load
     return loaded
 
 
-def _continue(loaded: Loaded, model: Encoder, optimizer: Optimizer) -> None:
+def _continue(loaded: Loaded, model: Transformer, optimizer: Optimizer) -> None:
     try:
         model.load_state_dict(loaded.model)
         optimizer.load_state(loaded.optimizer)

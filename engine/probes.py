@@ -6,7 +6,7 @@ import torch
 from tokenizers import Tokenizer
 
 from engine.data.tokenizers import CLS, MASK, SEP, UNK, encode_probe, token_text
-from engine.models.transformer import Encoder
+from engine.models.transformer import Transformer
 from presets.schema import MASK_TOKEN
 from runs.events import Candidate, ProbeResult
 
@@ -16,7 +16,7 @@ class ProbeError(ValueError):
 
 
 @torch.no_grad()
-def fill_masks(model: Encoder, tokenizer: Tokenizer, text: str, length: int, top_k: int) -> ProbeResult:
+def fill_masks(model: Transformer, tokenizer: Tokenizer, text: str, length: int, top_k: int) -> ProbeResult:
     """Complete one sentence. length: the model's sequence length. Raises ProbeError."""
     ids = [CLS, *encode_probe(tokenizer, text), SEP]
     places = [place for place, token in enumerate(ids) if token == MASK]

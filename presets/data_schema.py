@@ -41,6 +41,9 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text_column: Annotated[
         str, field("text column", "The column that holds the text, of a hub dataset or of files with columns.")
     ] = "text"
+    label_column: Annotated[
+        str, field("label column", "The column with the label of each text; for classification.")
+    ] = "label"
     revision: Annotated[
         str,
         field("revision", "Commit or tag of a hub dataset; pin one to make a run repeatable.", advanced=True),

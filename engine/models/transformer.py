@@ -14,12 +14,27 @@ from presets.schema import ModelConfig
 _ROTARY_BASE = 10_000.0
 
 
-class Encoder(nn.Module):
-    """Token and position embeddings, blocks, a final norm; the token embedding is also the output matrix."""
+class Transformer(nn.Module):
+    """Token and position embeddings, blocks, a final norm; the token embedding is also the output matrix.
 
-    def __init__(self, config: ModelConfig, vocab_size: int, length: int) -> None:
+    labels: names of the classes that `classify` tells apart; none for a language model.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        vocab_size: int,
+        length: int,
+        *,
+        is_causal: bool = False,
+        labels: tuple[str, ...] = (),
+    ) -> None:
         super().__init__()
         self.config = config
+        self.vocab_size = vocab_size
+        self.length = length
+        self.is_causal = is_causal
+        self.labels = labels
         self.token_embedding = nn.Embedding(vocab_size, config.hidden_size)
         if config.positions == "learned":
             self.position_embedding = nn.Parameter(torch.empty(length, config.hidden_size))

@@ -13,7 +13,7 @@ from engine.data.batches import SequenceStore
 from engine.data.hashing import sample_keys, scalar_seed
 from engine.data.masking import IGNORED, MaskedBatch, apply_masks, num_masks
 from engine.data.tokenizers import UNK
-from engine.models.transformer import Encoder
+from engine.models.transformer import Transformer
 from presets.schema import ObjectiveConfig
 
 EVALUATION_MASK_RATE = 0.15  # whatever the training rate, so that runs compare
@@ -68,7 +68,7 @@ class MaskedLanguageModelling:
         keys = sample_keys(_FROZEN_SEED, torch.zeros_like(samples), samples)
         return apply_masks(tokens, lengths, keys, self.vocab_size, self._frozen, EVALUATION_MASK_RATE)
 
-    def loss_sum(self, model: Encoder, batch: MaskedBatch) -> Tensor:
+    def loss_sum(self, model: Transformer, batch: MaskedBatch) -> Tensor:
         """Sum (not mean) of the cross-entropy in nats over the batch's predictions."""
         hidden = self._masked_hidden(model, batch)
         targets = batch.targets.flatten()
@@ -88,7 +88,7 @@ class MaskedLanguageModelling:
         logits = model.logits(hidden).float()
         return F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
 
-    def score_sums(self, model: Encoder, batch: MaskedBatch) -> Tensor:
+    def score_sums(self, model: Transformer, batch: MaskedBatch) -> Tensor:
         """(5,) float64: loss sum, right, predicted, right among known, known among predicted."""
         logits = model.logits(self._masked_hidden(model, batch)).float()
         targets = batch.targets.flatten()
@@ -99,7 +99,7 @@ class MaskedLanguageModelling:
         sums = (losses, is_right & is_target, is_target, is_right & is_known, is_known)
         return torch.stack([part.double().sum() for part in sums])
 
-    def _masked_hidden(self, model: Encoder, batch: MaskedBatch) -> Tensor:
+    def _masked_hidden(self, model: Transformer, batch: MaskedBatch) -> Tensor:
         """(B · M, H) hidden states of the masked positions; the head sees nothing else."""
         hidden: Tensor = model(batch.inputs, batch.lengths if batch.is_padded else None)
         num_rows, length = batch.inputs.shape

@@ -95,11 +95,11 @@ def test_measured_counts_win_over_facts() -> None:
 @pytest.mark.parametrize("name", [preset.name for preset in shipped_presets()])
 def test_every_presets_model_has_exactly_the_counted_parameters(name: str) -> None:
     """The engine's own model, at the preset's full vocabulary."""
-    from engine.models.transformer import Encoder
+    from engine.models.transformer import Transformer
 
     config = find_preset(name).config
     counted = count_parameters(config)
-    model = Encoder(config.model, vocab_size(config.data), config.data.sequence_length)
+    model = Transformer(config.model, vocab_size(config.data), config.data.sequence_length)
     by_part = {"token_embedding": 0, "position_embedding": 0, "blocks": 0, "final_norm": 0, "head_bias": 0}
     for parameter_name, parameter in model.named_parameters():
         by_part[parameter_name.split(".")[0]] += parameter.numel()

@@ -10,7 +10,7 @@ import torch
 from engine.baselines import measure_baselines
 from engine.data.masking import IGNORED, MaskedBatch
 from engine.data.tokenizers import UNK
-from engine.models.transformer import Encoder
+from engine.models.transformer import Transformer
 from engine.objectives.mlm import MaskedLanguageModelling, Scores, scores_from
 from presets.schema import ModelConfig, ObjectiveConfig
 
@@ -18,8 +18,8 @@ VOCAB, LENGTH = 60, 12
 OBJECTIVE = MaskedLanguageModelling(ObjectiveConfig(), VOCAB, seed=0)
 
 
-def parts(hidden_size: int) -> tuple[Encoder, MaskedBatch]:
-    model = Encoder(ModelConfig(hidden_size=hidden_size, num_layers=1, num_heads=2), VOCAB, LENGTH)
+def parts(hidden_size: int) -> tuple[Transformer, MaskedBatch]:
+    model = Transformer(ModelConfig(hidden_size=hidden_size, num_layers=1, num_heads=2), VOCAB, LENGTH)
     model.initialise(seed=1)
     positions = torch.tensor([[1, 4], [2, 0], [9, 3]])
     targets = torch.tensor([[11, UNK], [13, IGNORED], [14, 15]])

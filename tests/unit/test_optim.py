@@ -7,20 +7,20 @@ from itertools import pairwise
 import pytest
 import torch
 
-from engine.models.transformer import Encoder
+from engine.models.transformer import Transformer
 from engine.optim import Optimizer, learning_rate
 from presets.schema import ModelConfig, OptimConfig
 
 TOTAL = 100
 
 
-def model(seed: int = 1) -> Encoder:
-    made = Encoder(ModelConfig(hidden_size=8, num_layers=2, num_heads=2), 50, 16)
+def model(seed: int = 1) -> Transformer:
+    made = Transformer(ModelConfig(hidden_size=8, num_layers=2, num_heads=2), 50, 16)
     made.initialise(seed)
     return made
 
 
-def take_steps(made: Encoder, optimizer: Optimizer, count: int, first: int = 0) -> None:
+def take_steps(made: Transformer, optimizer: Optimizer, count: int, first: int = 0) -> None:
     for step in range(first, first + count):
         inputs = torch.randint(0, 50, (4, 16), generator=torch.Generator().manual_seed(step))
         made.logits(made(inputs, None)).square().mean().backward()
@@ -69,7 +69,7 @@ def test_state_of_another_model_is_refused() -> None:
     made = model()
     optimizer = Optimizer(made, OptimConfig())
     take_steps(made, optimizer, 1)
-    other = Encoder(ModelConfig(hidden_size=16, num_layers=2, num_heads=2), 50, 16)
+    other = Transformer(ModelConfig(hidden_size=16, num_layers=2, num_heads=2), 50, 16)
     with pytest.raises(ValueError, match="has shape"):
         Optimizer(other, OptimConfig()).load_state(optimizer.state())
 

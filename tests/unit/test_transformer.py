@@ -7,14 +7,14 @@ import math
 import pytest
 import torch
 
-from engine.models.transformer import Encoder, rotary_table, rotate
+from engine.models.transformer import Transformer, rotary_table, rotate
 from presets.schema import ModelConfig
 
 VOCAB, LENGTH = 1000, 32
 
 
-def encoder(**changes: object) -> Encoder:
-    model = Encoder(ModelConfig(**{"hidden_size": 16, "num_layers": 2, "num_heads": 4, **changes}), VOCAB, LENGTH)
+def encoder(**changes: object) -> Transformer:
+    model = Transformer(ModelConfig(**{"hidden_size": 16, "num_layers": 2, "num_heads": 4, **changes}), VOCAB, LENGTH)
     model.initialise(seed=1)
     return model.eval()
 
@@ -92,5 +92,5 @@ def test_its_size_is_the_one_the_plan_shows() -> None:
     for positions in ("learned", "rotary"):
         changes = {"model.positions": positions, "data.vocab_size": VOCAB, "data.sequence_length": LENGTH}
         config = with_values(RunConfig(), changes)
-        model = Encoder(config.model, VOCAB, LENGTH)
+        model = Transformer(config.model, VOCAB, LENGTH)
         assert sum(p.numel() for p in model.parameters()) == count_parameters(config).total
