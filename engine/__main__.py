@@ -8,18 +8,20 @@ import sys
 from pathlib import Path
 
 from engine.distributed import join_world, use_threads
+from engine.live_control import answered
 from engine.preparation import prepare
 from engine.recorder import Recorder, write_error
 from engine.stopping import StopRequested, StopSignal
 from engine.trainer import Trainer
 from presets.config import require_valid
+from runs.control import ENDING_VERBS
 from runs.events import AttemptEnded
 from runs.folder import RunFolder
 from runs.status import Outcome
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train one attempt. Returns 0 when it finished or was stopped, 1 when it failed."""
+    """Train one attempt. Returns 0 when it finished, was stopped or paused, 1 when it failed."""
     parser = argparse.ArgumentParser(prog="python -m engine", description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("--attempt", type=int, required=True)
@@ -46,9 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
             world.close()
         except StopRequested as request:
             reason = f"{request}, before the first step"
-            outcome = Outcome(state="stopped", reason=reason, step=0, total_steps=0)
-            stop.take_requests()
-            recorder.event(0, AttemptEnded(state="stopped", reason=reason))
+            ending = stop.ending
+            outcome = Outcome(state=ending, reason=reason, step=0, total_steps=0)
+            for asked in stop.take_requests():
+                recorder.event(0, answered(asked, reason, accepted=asked.verb in ENDING_VERBS))
+            recorder.event(0, AttemptEnded(state=ending, reason=reason))
         recorder.outcome(outcome)
     except BaseException as error:  # noqa: BLE001 (everything ends up here: said in full, then exit 1)
         write_error(attempt, rank, error, trainer.state.step if trainer else 0)

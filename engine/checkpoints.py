@@ -14,6 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from engine.window import WindowSums
 from runs.checksums import sha256_of
 from runs.folder import write_atomically
 
@@ -28,8 +29,9 @@ class CheckpointError(RuntimeError):
 class TrainState(msgspec.Struct, frozen=True):
     """What a run needs besides tensors to go on as if it had never stopped.
 
-    samples: taken so far. data: fingerprint of the tokens they were taken from. window_*: sums since the last
-    training record, exact in JSON.
+    samples: taken so far. data: fingerprint of the tokens they were taken from. window: sums since the last
+    training record, exact in JSON. lr_factor, total_steps: changed while it ran; 0 steps: as configured.
+    micro_batch: sequences of a pass, once memory had run out. compiled: whether torch.compile was used.
     """
 
     step: int = 0
@@ -39,11 +41,13 @@ class TrainState(msgspec.Struct, frozen=True):
     best_step: int | None = None
     last_loss: float | None = None
     evaluations_since_best: int = 0
-    window_loss: float = 0.0
-    window_norm: float = 0.0
-    window_steps: int = 0
+    window: WindowSums = WindowSums()
     precision: str = ""
     data: str = ""
+    lr_factor: float = 1.0
+    total_steps: int = 0
+    micro_batch: int = 0
+    compiled: bool | None = None
 
 
 class FileEntry(msgspec.Struct, frozen=True):

@@ -38,6 +38,22 @@ class World:
             dist.all_reduce(tensor)
         return tensor
 
+    def any(self, wants: bool) -> bool:
+        """Whether any process wants something; agreed on between the hosts, no device waits."""
+        if self.size == 1:
+            return wants
+        flag = torch.tensor(int(wants), dtype=torch.int32)
+        dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+        return bool(flag)
+
+    def gather(self, value: float) -> list[float]:
+        """Every process's number, by rank."""
+        if self.size == 1:
+            return [value]
+        values = torch.zeros(self.size, dtype=torch.float64, device=self.device)
+        values[self.rank] = value
+        return [float(number) for number in self.sum(values).tolist()]
+
     def barrier(self) -> None:
         """Wait for all."""
         if self.size > 1:
@@ -63,15 +79,20 @@ def join_world(launch: LaunchConfig) -> World:
     device = _device(launch, int(os.environ.get("LOCAL_RANK", "0")))
     if size > 1:
         if device.type == "cuda":
-            dist.init_process_group("nccl", timeout=_TIMEOUT, device_id=device)
+            # gloo for what the hosts agree on, so that no step waits for a device
+            dist.init_process_group("cpu:gloo,cuda:nccl", timeout=_TIMEOUT, device_id=device)
         else:
             dist.init_process_group("gloo", timeout=_TIMEOUT)
     return World(rank, size, device)
 
 
 def use_threads(launch: LaunchConfig, num_processes: int) -> int:
-    """Set and return the number of CPU threads of this process; the cores are shared by the processes."""
-    threads = launch.threads or max(1, (os.cpu_count() or 1) // num_processes)
+    """Set and return the number of CPU threads of this process; a machine's processes share its cores.
+
+    num_processes: of this machine, where torchrun does not say how many there are.
+    """
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", num_processes))
+    threads = launch.threads or max(1, (os.cpu_count() or 1) // here)
     torch.set_num_threads(threads)
     return threads
 

@@ -1,15 +1,28 @@
-"""How much memory this process uses."""
+"""How much memory this process uses, and its device."""
 
 from __future__ import annotations
+
+import resource
 
 import psutil
 import torch
 
 
-def memory_bytes(device: torch.device) -> int:
-    """On CUDA the peak that torch allocated since the last call; on the CPU the process's resident memory."""
+def memory_figures(device: torch.device) -> dict[str, float]:
+    """Bytes by name; allocated, reserved and peak are the device's, host is this process's resident memory.
+
+    On the CPU there is one memory: allocated is what is resident. The peak is that since the last call on CUDA,
+    and that of the process on the CPU.
+    """
+    host = psutil.Process().memory_info().rss
     if device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated(device)
+        figures = {
+            "memory_allocated_bytes": torch.cuda.memory_allocated(device),
+            "memory_reserved_bytes": torch.cuda.memory_reserved(device),
+            "memory_peak_bytes": torch.cuda.max_memory_allocated(device),
+        }
         torch.cuda.reset_peak_memory_stats(device)
-        return int(peak)
-    return int(psutil.Process().memory_info().rss)
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        figures = {"memory_allocated_bytes": host, "memory_peak_bytes": peak}
+    return {**{name: float(value) for name, value in figures.items()}, "host_memory_bytes": float(host)}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from presets.schema import RunConfig
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp16"]
 _LEAST_CPU_HIDDEN = 256
 _LEAST_GAIN = 1.15  # rounding is a price; a smaller gain does not pay it
 _TRIALS = 7
@@ -35,7 +35,8 @@ def autocast(precision: Precision, device: torch.device) -> contextlib.AbstractC
     """The context in which forward passes run; weights stay fp32."""
     if precision == "fp32":
         return contextlib.nullcontext()
-    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float16
+    return torch.autocast(device.type, dtype, cache_enabled=False)
 
 
 def _gain(config: RunConfig, device: torch.device) -> float:

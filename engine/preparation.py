@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import msgspec
 import torch
 from torch import Tensor
 
-from engine.baselines import frozen_targets, measure_baselines, measure_floor
+from engine.baselines import measure_floor
 from engine.checkpoints import CheckpointError, CheckpointStore, Loaded, TrainState
+from engine.compiling import compile_model, is_compiled, wants_compile
 from engine.data.batches import SampleStream, SequenceStore
 from engine.data.hashing import scalar_seed
 from engine.data.token_cache import TokenCache
 from engine.distributed import World
+from engine.models.build import build_model
 from engine.models.transformer import Transformer
-from engine.objectives.mlm import MaskedLanguageModelling
+from engine.objectives import Objective
+from engine.objectives.build import build_objective
 from engine.optim import Optimizer
 from engine.precision import Precision, choose_precision
 from engine.recorder import Recorder
 from engine.stopping import StopSignal
+from engine.throughput import Throughput, measure_throughput
 from engine.training_data import TrainingData, open_training_data
 from presets.corpora import label
 from presets.schema import RunConfig
-from runs.events import AttemptStarted, CheckpointFellBack, Notice
+from runs.events import AttemptStarted, Baselines, CheckpointFellBack, Notice
 from runs.folder import RunFolder
 
 _OTHER_DATA = (
@@ -43,16 +48,20 @@ class Prepared:
     train: SequenceStore
     validation: SequenceStore
     validation_rows: Tensor
-    """(N,) the validation sequences that every evaluation scores."""
+    """(N,) on the CPU: the validation sequences that every evaluation scores."""
     samples: SampleStream
     model: Transformer
-    objective: MaskedLanguageModelling
+    objective: Objective
     optimizer: Optimizer
     checkpoints: CheckpointStore
     state: TrainState
     precision: Precision
     global_batch: int
     total_steps: int
+    baselines: Baselines | None = None
+    """Of a fresh start, on rank 0."""
+    throughput: Throughput | None = None
+    """What speed is compared with; on rank 0, which records."""
 
 
 def prepare(
@@ -81,46 +90,48 @@ def _prepare(
 ) -> Prepared:
     """Model, optimizer and checkpoint for data that are open."""
     train, validation = data.train, data.validation
-    vocab_size = data.cache.vocab_size
-    model = Transformer(config.model, vocab_size, config.data.sequence_length)
+    model = build_model(config, data.cache.vocab_size, data.cache.labels)
     model.initialise(scalar_seed(config.train.seed, 0x1417))
     model.to(world.device)
-    objective = MaskedLanguageModelling(
-        config.objective, vocab_size, config.train.seed, hides_every_target=config.data.source == "synthetic"
-    )
-    optimizer = Optimizer(model, config.optim)
+    objective = build_objective(config, data)
     state = TrainState()
+    precision, why = _precision(config, world, loaded.state if loaded else state)
+    optimizer = Optimizer(model, config.optim, precision)
     if loaded is not None:
         _continue(loaded, model, optimizer)
         state = loaded.state
         if state.data not in ("", data.judged.fingerprint):
             recorder.event(state.step, Notice(level="warning", message=_OTHER_DATA))
-    precision, why = _precision(config, world, state)
     global_batch = config.train.batch_size * config.train.accumulation_steps * world.size
     epochs_of_samples = config.train.epochs * len(train)
     total_steps = config.train.max_steps or -(-epochs_of_samples // global_batch)
+    wants, why_compiled = wants_compile(config, world.device, total_steps - state.step)
+    if wants if state.compiled is None else state.compiled:
+        compile_model(model)
     prepared = Prepared(
         config=config,
         cache=data.cache,
         judged=data.judged,
         train=train,
         validation=validation,
-        validation_rows=_evaluated_rows(len(validation), config.train.eval_rows).to(world.device),
+        validation_rows=evaluated_rows(len(validation), config.train.eval_rows),
         samples=data.samples,
         model=model,
         objective=objective,
         optimizer=optimizer,
         checkpoints=checkpoints,
-        state=msgspec.structs.replace(state, precision=precision, data=data.judged.fingerprint),
+        state=msgspec.structs.replace(
+            state, precision=precision, data=data.judged.fingerprint, compiled=is_compiled(model)
+        ),
         precision=precision,
         global_batch=global_batch,
         total_steps=total_steps,
     )
-    _announce(prepared, world, recorder, why, loaded.name if loaded else "")
+    _announce(prepared, world, recorder, f"precision {why}; {why_compiled}", loaded.name if loaded else "")
     return prepared
 
 
-def _evaluated_rows(num_rows: int, wanted: int) -> Tensor:
+def evaluated_rows(num_rows: int, wanted: int) -> Tensor:
     """Which validation sequences are scored: all, or a draw that is the same for every run and seed."""
     if not wanted or wanted >= num_rows:
         return torch.arange(num_rows)
@@ -146,9 +157,8 @@ def _continue(loaded: Loaded, model: Transformer, optimizer: Optimizer) -> None:
 
 def _precision(config: RunConfig, world: World, state: TrainState) -> tuple[Precision, str]:
     """A resumed run keeps the precision it was started with; otherwise rank 0 decides for all."""
-    if state.precision in ("fp32", "bf16") and config.train.precision == "auto":
-        kept: Precision = "bf16" if state.precision == "bf16" else "fp32"
-        return kept, f"{kept}, as before"
+    if state.precision and config.train.precision == "auto":
+        return cast(Precision, state.precision), f"{state.precision}, as before"
     chosen: tuple[Precision, str] = world.from_main(
         choose_precision(config, world.device) if world.is_main else None
     )
@@ -156,7 +166,7 @@ def _precision(config: RunConfig, world: World, state: TrainState) -> tuple[Prec
 
 
 def _announce(prepared: Prepared, world: World, recorder: Recorder, why: str, resumed_from: str) -> None:
-    """Say what is about to run: sizes, data, baselines."""
+    """Say what is about to run: sizes, data, speed of the device, baselines."""
     if not world.is_main:
         return
     config, cache, step = prepared.config, prepared.cache, prepared.state.step
@@ -167,7 +177,7 @@ def _announce(prepared: Prepared, world: World, recorder: Recorder, why: str, re
         precision=prepared.precision,
         num_processes=world.size,
         num_parameters=sum(parameter.numel() for parameter in prepared.model.parameters()),
-        total_steps=prepared.total_steps,
+        total_steps=prepared.state.total_steps or prepared.total_steps,
         vocab_size=cache.vocab_size,
         train_rows=len(prepared.train),
         validation_rows=len(prepared.validation),
@@ -179,7 +189,18 @@ def _announce(prepared: Prepared, world: World, recorder: Recorder, why: str, re
         commit=cache.source.commit,
     )
     recorder.event(step, started)
-    recorder.event(step, Notice(level="info", message=f"precision {why}"))
+    recorder.event(step, Notice(level="info", message=why))
+    prepared.throughput = measure_throughput(
+        config,
+        cache.vocab_size,
+        world.device,
+        prepared.precision,
+        global_batch=prepared.global_batch,
+        num_processes=world.size,
+        num_labels=len(prepared.model.labels),
+    )
+    speed = f"this device multiplies matrices at {prepared.throughput.matmul}"
+    recorder.event(step, Notice(level="info", message=speed))
     if cache.vocab_size < config.data.vocab_size and config.data.source != "synthetic":  # its words are known
         message = (
             f"the training split has only {cache.vocab_size:,} different tokens; "
@@ -187,6 +208,8 @@ def _announce(prepared: Prepared, world: World, recorder: Recorder, why: str, re
         )
         recorder.event(step, Notice(level="warning", message=message))
     if not resumed_from:  # once a run: they follow from the data alone
-        targets = frozen_targets(prepared.objective, prepared.validation, prepared.validation_rows)
-        floor = measure_floor(config.data, prepared.objective, prepared.validation, prepared.validation_rows)
-        recorder.event(step, measure_baselines(targets, torch.from_numpy(prepared.judged.token_counts), floor))
+        prepared.baselines = prepared.objective.baselines(prepared.validation, prepared.validation_rows)
+        if config.objective.kind == "mlm":
+            floor = measure_floor(config.data, prepared.objective, prepared.validation, prepared.validation_rows)
+            prepared.baselines = msgspec.structs.replace(prepared.baselines, floor_loss=floor)
+        recorder.event(step, prepared.baselines)

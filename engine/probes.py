@@ -1,4 +1,4 @@
-"""Fill-mask probes: what a model puts in the place of each [MASK], over the whole vocabulary."""
+"""Probes: what a model makes of a sentence. It fills the masks, goes on from it, or names its label."""
 
 from __future__ import annotations
 
@@ -6,18 +6,35 @@ import torch
 from tokenizers import Tokenizer
 
 from engine.data.tokenizers import CLS, MASK, SEP, UNK, encode_probe, token_text
+from engine.generation import Sampling, continuation, generate
 from engine.models.transformer import Transformer
-from presets.schema import MASK_TOKEN
+from presets.schema import MASK_TOKEN, ProbesConfig, RunConfig
 from runs.events import Candidate, ProbeResult
 
 
 class ProbeError(ValueError):
-    """A sentence that cannot be completed; the text says why."""
+    """A sentence that the model can make nothing of; the text says why."""
+
+
+def probe(model: Transformer, tokenizer: Tokenizer, text: str, config: RunConfig) -> ProbeResult:
+    """Ask the model what its objective taught it. The model's mode and random state stay. Raises ProbeError."""
+    match config.objective.kind:
+        case "clm":
+            return continue_text(model, tokenizer, text, config.probes)
+        case "classification":
+            from engine.objectives.classification import classify_text
+
+            return classify_text(model, tokenizer, text, config.data.sequence_length)
+        case _:
+            return fill_masks(model, tokenizer, text, config.data.sequence_length, config.probes.top_k)
 
 
 @torch.no_grad()
 def fill_masks(model: Transformer, tokenizer: Tokenizer, text: str, length: int, top_k: int) -> ProbeResult:
-    """Complete one sentence. length: the model's sequence length. Raises ProbeError."""
+    """The most probable tokens for each [MASK], over the whole vocabulary. length: the model's sequence length.
+
+    Raises ProbeError.
+    """
     ids = [CLS, *encode_probe(tokenizer, text), SEP]
     places = [place for place, token in enumerate(ids) if token == MASK]
     if not places:
@@ -39,3 +56,24 @@ def fill_masks(model: Transformer, tokenizer: Tokenizer, text: str, length: int,
         for tokens, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
     )
     return ProbeResult(text=text, masks=masks, num_unknown=ids.count(UNK))
+
+
+def continue_text(model: Transformer, tokenizer: Tokenizer, text: str, probes: ProbesConfig) -> ProbeResult:
+    """How a causal model goes on from a beginning, which may be empty. Raises ProbeError."""
+    ids = encode_probe(tokenizer, text)
+    if MASK in ids:
+        raise ProbeError(f"a causal model goes on from a beginning, and fills no {MASK_TOKEN}: {text!r}")
+    if len(ids) + 2 > model.length:
+        raise ProbeError(
+            f"the beginning has {len(ids) + 1} tokens, and the model takes {model.length}, with what it adds"
+        )
+    sampling = Sampling(
+        new_tokens=probes.new_tokens,
+        temperature=probes.temperature,
+        top_k=probes.sample_top_k,
+        top_p=probes.top_p,
+        seed=probes.seed,
+    )
+    new = generate(model, [CLS, *ids], sampling)
+    generated = continuation(tokenizer, ids, new)
+    return ProbeResult(text=text, masks=(), num_unknown=ids.count(UNK), generated=generated)

@@ -14,6 +14,7 @@ import msgspec
 from runs.events import Event, Progress
 from runs.folder import Attempt, write_atomically
 from runs.pace import Pace
+from runs.processes import this_host
 from runs.records import RecordWriter
 from runs.status import ErrorReport, Outcome
 
@@ -89,6 +90,7 @@ def write_error(attempt: Attempt, rank: int, error: BaseException, step: int = 0
         time=time.time(),
         monotonic_ns=time.monotonic_ns(),
         step=step,
+        host=this_host(),
     )
     with contextlib.suppress(OSError):  # a full disk must not hide the error itself
         attempt.ranks_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

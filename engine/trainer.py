@@ -1,37 +1,35 @@
-"""The one training loop: steps, records, evaluations, probes, checkpoints, stopping."""
+"""The one training loop: steps, records, evaluations, probes, checkpoints, requests, and its end."""
 
 from __future__ import annotations
 
 import gc
+import math
+import sys
 import time
 from typing import Literal
 
 import msgspec
-import torch
+from torch import Tensor
 
 from engine.data.documents import DataError
-from engine.data.hashing import scalar_seed
 from engine.distributed import World
-from engine.memory import memory_bytes
-from engine.objectives.mlm import scores_from
+from engine.evaluation import evaluate
+from engine.figures import training_figures
+from engine.health import HealthWatch, TrainingDiverged, check_start
+from engine.live_control import Asked, Change, Refusal, Task, answered, apply, gather
 from engine.optim import learning_rate
-from engine.precision import autocast
 from engine.preparation import Prepared
-from engine.probes import ProbeError, fill_masks
+from engine.probes import ProbeError, probe
 from engine.recorder import Recorder
+from engine.saving import Saver
 from engine.stopping import StopRequested, StopSignal
-from presets.config import to_toml
-from runs.events import (
-    AttemptEnded,
-    CheckpointSaved,
-    ControlAnswered,
-    Evaluated,
-    Notice,
-    Probed,
-    ProbeResult,
-)
+from engine.updates import Updater
+from engine.window import Stopwatch, Window
+from runs.control import ENDING_VERBS, Request
+from runs.events import AttemptEnded, Evaluated, HealthNoticed, Notice, Probed, ProbeResult
 from runs.status import Outcome
 
+Ended = Literal["finished", "stopped", "paused"]
 _COLLECT_EVERY = 1000  # steps between garbage collections; a scan in the middle of a step stalls all ranks
 
 
@@ -45,14 +43,22 @@ class Trainer:
         self.recorder = recorder
         self.stop = stop
         self.state = prepared.state
-        zero = torch.zeros((), dtype=torch.float64, device=world.device)
-        # the loss of an earlier attempt is that of all processes, and they are summed up again
-        self._window_loss = zero + (self.state.window_loss if world.is_main else 0.0)
-        self._window_norm = zero + self.state.window_norm
-        self._window_started = time.perf_counter()
-        self._window_first = self.state.step
-        self._data_time = 0.0
-        self._saved_step = self._tried_step = self.state.step if self.state.step else -1
+        self.window = Window(world, self.state.window)
+        self.stopwatch = Stopwatch()
+        self.updater = Updater(prepared, world, self.stopwatch, self._warn)
+        self.saver = Saver(prepared, world, recorder)
+        self.health = HealthWatch(self.config, round(self.config.optim.warmup_ratio * prepared.total_steps))
+        self._update_ratio: Tensor | None = None
+        self._first_step = self.state.step
+
+    @property
+    def total_steps(self) -> int:
+        """As configured, or as somebody asked for while it ran."""
+        return self.state.total_steps or self.run.total_steps
+
+    def learning_rate(self, step: int) -> float:
+        """Of update number `step`: the schedule's, times what somebody asked for while it ran."""
+        return self.state.lr_factor * learning_rate(self.config.optim, step, self.total_steps)
 
     def train(self) -> Outcome:
         """The whole loop. A stopping run saves and does not evaluate, so that a resumed one repeats nothing."""
@@ -60,75 +66,62 @@ class Trainer:
         self.run.model.train()
         if self.state.step == 0:
             self._evaluate()
+            self._check_start()
             self._probe()
-        self._restart_window()
-        wants_stop = self.stop.poll()
-        while self.state.step < self.run.total_steps:
+        self.stopwatch.restart(self.state.step)
+        while self.state.step < self.total_steps:
             try:
-                is_stopped = self._step(wants_stop)
+                is_made = self._step(wants_attention=self.stop.poll())
             except StopRequested:
-                is_stopped = True  # while the stream was waited for
+                is_made = False  # while the stream was waited for
             except DataError:
                 self._save(is_best=False)  # the stream broke off; resuming goes on from here
                 raise
-            if is_stopped:
-                return self._stop_early()
-            self._after_step()
+            if is_made:
+                self._after_step()
+            elif (ended := self._attend()) is not None:
+                return ended
             if self._is_out_of_patience():
                 patience = self.config.train.early_stopping_patience
                 return self._finish(f"no better loss in {patience} evaluations (early stopping)")
-            wants_stop = self.stop.poll()
         return self._finish("all steps done")
 
-    def _step(self, wants_stop: bool) -> bool:
-        """One update, unless any process wants to stop: then nothing changes, and True is returned.
-
-        The loss is divided by the number of predictions of the whole global batch, which every process
-        can count by itself, so the gradient is exact for any accumulation and any number of processes.
-        """
-        if wants_stop and self.world.size == 1:
-            return True
-        config, run, step = self.config, self.run, self.state.step
-        asked_at = time.perf_counter()
-        epochs, samples = run.samples.take(self.state.samples, run.global_batch)
-        epochs, samples = epochs.to(self.world.device), samples.to(self.world.device)
-        num_predictions = run.objective.num_predictions(run.train.lengths[samples])
-        mine = slice(self.world.rank, None, self.world.size)
-        micro_batches = zip(
-            epochs[mine].chunk(config.train.accumulation_steps),
-            samples[mine].chunk(config.train.accumulation_steps),
-            strict=True,
+    def _step(self, *, wants_attention: bool) -> bool:
+        """One update; False when any process wants attention instead."""
+        if wants_attention and self.world.size == 1:
+            return False
+        state, step = self.state, self.state.step
+        started = time.perf_counter()
+        update = self.updater.make(
+            step,
+            state.samples,
+            step / self.total_steps,
+            self.learning_rate(step),
+            wants_attention=wants_attention,
+            measure=self._is_record_due(step + 1),
         )
-        loss = torch.zeros((), dtype=torch.float64, device=self.world.device)
-        if config.model.dropout:
-            torch.manual_seed(scalar_seed(config.train.seed, 0xD209, step, self.world.rank))
-        for micro_epochs, micro_samples in micro_batches:
-            batch = run.objective.training_batch(run.train, micro_epochs, micro_samples)
-            self._data_time += time.perf_counter() - asked_at
-            with autocast(run.precision, self.world.device):
-                micro_loss = run.objective.loss_sum(run.model, batch) / num_predictions
-            micro_loss.backward()  # type: ignore[no-untyped-call]
-            loss += micro_loss.detach()
-            asked_at = time.perf_counter()
-        if run.optimizer.reduce(self.world, wants_stop):
-            run.optimizer.flat.gradient.zero_()
-            return True
-        norm = run.optimizer.step(learning_rate(config.optim, step, run.total_steps))
-        self._window_loss += loss
-        self._window_norm += norm
+        if update is None:
+            return False
+        self.window.add(update.loss, update.figures.norm, update.figures.skipped)
+        self._update_ratio = update.figures.update_ratio
         self.state = msgspec.structs.replace(
-            self.state,
+            state,
             step=step + 1,
-            samples=self.state.samples + run.global_batch,
-            tokens=self.state.tokens + run.global_batch * config.data.sequence_length,
-            window_steps=self.state.window_steps + 1,
+            samples=state.samples + self.run.global_batch,
+            tokens=state.tokens + update.tokens,
+            micro_batch=self.updater.micro_batch,
         )
-        return False
+        self.stopwatch.tokens += update.tokens
+        self._say(self.health.after_step(step + 1, time.perf_counter() - started))
+        return True
+
+    def _is_record_due(self, step: int) -> bool:
+        return step % self.config.train.log_every == 0 or step == self.total_steps
 
     def _after_step(self) -> None:
         train, step = self.config.train, self.state.step
-        is_end = step == self.run.total_steps
-        if step % train.log_every == 0 or is_end:
+        is_end = step == self.total_steps
+        if self._is_record_due(step):
             self._record()
         is_best = False
         if step % train.eval_every == 0 or is_end:
@@ -139,58 +132,43 @@ class Trainer:
             self._save(is_best)
         if step % _COLLECT_EVERY == 0:
             gc.collect()
-        elif step == self._window_first + 1:
+        elif step == self._first_step + 1:
             gc.collect()
             gc.freeze()  # what lives now lives to the end; scanning it again and again only stalls
             gc.disable()
 
     def _record(self) -> None:
-        """Write the mean loss and gradient norm since the last record, and the speed of this attempt's steps."""
-        sums = torch.stack([self._window_loss, self._window_norm])
-        self.world.sum(sums[:1])  # each process knows the loss of its own share
-        mean_loss, mean_norm = (sums / self.state.window_steps).tolist()
-        step = self.state.step
-        elapsed = time.perf_counter() - self._window_started
-        num_steps = step - self._window_first  # steps of this attempt, fewer than the window's after a resume
-        step_time = elapsed / num_steps
-        sequences = self.run.global_batch / step_time
-        self.recorder.metrics(
-            step,
-            self.state.tokens,
-            {
-                "loss": mean_loss,
-                "lr": learning_rate(self.config.optim, step - 1, self.run.total_steps),
-                "grad_norm": mean_norm,
-                "tokens_per_second": sequences * self.config.data.sequence_length,
-                "samples_per_second": sequences,
-                "step_time_s": step_time,
-                "data_time_s": self._data_time / num_steps,
-                "memory_allocated_bytes": memory_bytes(self.world.device),
-                "epoch": self.state.samples / self.run.samples.order.num_samples,
-            },
-        )
-        self._window_loss.zero_()
-        self._window_norm.zero_()
-        self.state = msgspec.structs.replace(self.state, window_steps=0)
-        self._restart_window()
+        """Write what happened since the last record, and look at how it goes."""
+        step, sums = self.state.step, self.window.read()
+        seconds_by_rank = self.world.gather(self.stopwatch.compute_s / max(1, self.stopwatch.num_steps(step)))
+        share = (step - 1) / self.total_steps
+        lr = self.learning_rate(step - 1)
+        figures = training_figures(self.run, sums, self.stopwatch, step, share, lr, self._update_ratio)
+        self.recorder.metrics(step, self.state.tokens, figures)
+        self.window.clear()
+        self.stopwatch.restart(step)
+        self._say(self.health.after_record(step, figures["loss"], figures["step_time_s"]))
+        self._say(self.health.ranks(step, seconds_by_rank))
+        if sums.skipped:
+            self._complain_of_skipped(round(sums.skipped))
 
-    def _restart_window(self) -> None:
-        self._window_started, self._window_first, self._data_time = time.perf_counter(), self.state.step, 0.0
+    def _complain_of_skipped(self, count: int) -> None:
+        """Say that updates were not made. Raises TrainingDiverged, with a checkpoint, when it does not end."""
+        step, in_a_row = self.state.step, round(self.run.optimizer.skipped_in_a_row().item())
+        number = "1 update was" if count == 1 else f"{count} updates were"
+        message = f"{number} skipped by step {step:,}: the loss or its gradient was not a finite number"
+        self._say((HealthNoticed(symptom="skipped", message=message),))
+        if in_a_row >= self.config.train.max_skipped_updates:
+            self._save(is_best=False)
+            raise TrainingDiverged(
+                f"the last {in_a_row} updates had no finite gradient and none was made; the weights are those of "
+                f"step {step - in_a_row:,}, and the checkpoint has them. Try a lower optim.lr, or optim.clip_norm"
+            )
 
-    @torch.no_grad()
     def _evaluate(self) -> bool:
-        """Score the frozen validation batch, shared out over the processes. Returns whether it is the best yet."""
+        """Score the frozen validation batch. Returns whether it is the best yet."""
         paused_at = time.perf_counter()
-        run = self.run
-        run.model.eval()
-        sums = torch.zeros(5, dtype=torch.float64, device=self.world.device)
-        for part in torch.split(
-            run.validation_rows[self.world.rank :: self.world.size], self.config.train.batch_size
-        ):
-            with autocast(run.precision, self.world.device):
-                sums += run.objective.score_sums(run.model, run.objective.frozen_batch(run.validation, part))
-        run.model.train()
-        scores = scores_from(self.world.sum(sums))
+        scores = evaluate(self.run, self.world)
         best = self.state.best_loss
         least_gain = self.config.train.early_stopping_min_delta if best is not None else 0.0
         is_best = scores.loss == scores.loss and (best is None or scores.loss < best - least_gain)
@@ -201,98 +179,104 @@ class Trainer:
             best_step=self.state.step if is_best else self.state.best_step,
             evaluations_since_best=0 if is_best else self.state.evaluations_since_best + 1,
         )
-        figures = {
-            "val_loss": scores.loss,
-            "val_perplexity": scores.perplexity,
-            "val_accuracy": scores.accuracy,
-            "val_accuracy_known": scores.accuracy_known,
-        }
+        figures = {"val_loss": scores.loss, "val_perplexity": scores.perplexity}
+        figures |= {f"val_{name}": value for name, value in scores.figures.items()}
         self.recorder.metrics(self.state.step, self.state.tokens, figures)
         event = Evaluated(
             loss=scores.loss,
             perplexity=scores.perplexity,
-            accuracy=scores.accuracy,
-            accuracy_known=scores.accuracy_known,
+            accuracy=scores.figures.get("accuracy", math.nan),
+            accuracy_known=scores.figures.get("accuracy_known", math.nan),
             is_best=is_best,
+            figures=dict(scores.figures),
+            confusion=scores.confusion,
+            labels=self.run.model.labels if scores.confusion else (),
         )
         self.recorder.event(self.state.step, event)
-        self._window_started += time.perf_counter() - paused_at  # evaluation is not training speed
+        self._say(self.health.after_evaluation(self.state.step, scores.loss))
+        self.stopwatch.leave_out(time.perf_counter() - paused_at)  # evaluation is not training speed
         return is_best
+
+    def _check_start(self) -> None:
+        """Untrained weights that do much worse than guessing cannot be right. Raises TrainingDiverged."""
+        if not self.config.model.start_from and self.run.baselines is not None:
+            loss = math.nan if self.state.last_loss is None else self.state.last_loss
+            check_start(loss, self.run.baselines.uniform_loss)
 
     def _probe(self) -> None:
         if not self.world.is_main or not self.config.probes.texts:
             return
         paused_at = time.perf_counter()
         results: list[ProbeResult] = []
-        for text in self.config.probes.texts:
-            try:
-                results.append(
-                    fill_masks(
-                        self.run.model, self.run.cache.tokenizer, text, self.config.data.sequence_length,
-                        self.config.probes.top_k,
-                    )
-                )  # fmt: skip
-            except ProbeError as error:
-                if self.state.step == 0:
-                    self.recorder.event(0, Notice(level="warning", message=f"probe left out: {error}"))
+        with self.run.optimizer.judged():
+            for text in self.config.probes.texts:
+                try:
+                    results.append(probe(self.run.model, self.run.cache.tokenizer, text, self.config))
+                except ProbeError as error:
+                    if self.state.step == 0:
+                        self.recorder.event(0, Notice(level="warning", message=f"probe left out: {error}"))
         self.recorder.event(self.state.step, Probed(probes=tuple(results)))
-        self._window_started += time.perf_counter() - paused_at
+        self.stopwatch.leave_out(time.perf_counter() - paused_at)
 
     def _save(self, is_best: bool) -> None:
-        """Write a checkpoint. A full disk is said aloud and does not stop training."""
-        paused_at = time.perf_counter()
-        step = self._tried_step = self.state.step
-        sums = torch.stack([self._window_loss, self._window_norm])
-        self.world.sum(sums[:1])
-        if self.world.is_main:
-            window_loss, window_norm = sums.tolist()
-            state = msgspec.structs.replace(self.state, window_loss=window_loss, window_norm=window_norm)
-            self.recorder.sync()
-            try:
-                name, num_bytes = self.run.checkpoints.save(
-                    self.run.model.state_dict(),
-                    self.run.optimizer.state(),
-                    state,
-                    {"tokenizer.json": self.run.cache.tokenizer_json, "config.toml": to_toml(self.config)},
-                    is_best=is_best,
-                    keep=self.config.train.keep_checkpoints,
-                )
-            except OSError as error:
-                message = f"the checkpoint of step {step} could not be written ({error}); training goes on"
-                self.recorder.event(step, Notice(level="error", message=message))
-            else:
-                self._saved_step = step
-                elapsed = time.perf_counter() - paused_at
-                saved = CheckpointSaved(name=name, is_best=is_best, num_bytes=num_bytes, elapsed_s=elapsed)
-                self.recorder.event(step, saved)
-        self._window_started += time.perf_counter() - paused_at
+        self.stopwatch.leave_out(self.saver.save(self.state, self.window.read(), is_best=is_best))
 
     def _is_out_of_patience(self) -> bool:
         patience = self.config.train.early_stopping_patience
         return bool(patience) and self.state.evaluations_since_best >= patience
 
-    def _stop_early(self) -> Outcome:
-        requests = self.stop.take_requests()
+    def _attend(self) -> Outcome | None:
+        """Do what was asked for, between two steps. Returns the outcome when that ends the run."""
+        asked = gather(self.stop, self.world)
+        if asked.ending:
+            return self._stop_early(asked)
+        for request in asked.requests:
+            self._do(request)
+        return None
+
+    def _do(self, request: Request) -> None:
+        """One request, and its answer."""
+        step = self.state.step
+        match apply(request, self.state, self.config, self.total_steps):
+            case Refusal(message):
+                self._answer(request, message, accepted=False)
+            case Change(lr_factor, total_steps, message):
+                self.state = msgspec.structs.replace(self.state, lr_factor=lr_factor, total_steps=total_steps)
+                self._answer(request, message)
+            case Task("evaluate"):
+                self._evaluate()
+                self._answer(request, f"evaluated at step {step:,}: {self.state.last_loss:.3f} nats")
+            case Task("probe"):
+                self._probe()
+                self._answer(request, f"probed at step {step:,}")
+            case Task():
+                self._save(is_best=False)
+                saved = self.saver.saved_step == step
+                said = f"checkpoint of step {step:,} saved" if saved else "the checkpoint could not be written"
+                self._answer(request, said, accepted=saved)
+
+    def _answer(self, request: Request, message: str, *, accepted: bool = True) -> None:
+        event = answered(request, message, accepted=accepted, total_steps=self.total_steps)
+        self.recorder.event(self.state.step, event)
+        self.stop.answer(request)
+
+    def _stop_early(self, asked: Asked) -> Outcome:
         self._save(is_best=False)
-        reason = self.stop.reason or "stopped on request of another process"
-        saved = self._saved_step == self.state.step
-        for request in requests:
-            said = f"stopped at step {self.state.step}, " + (
-                "with a checkpoint" if saved else "WITHOUT a checkpoint"
-            )
-            answer = ControlAnswered(request=request.id, verb="stop", accepted=True, message=said)
-            self.recorder.event(self.state.step, answer)
-        return self._end("stopped", reason)
+        step, saved, ended = self.state.step, self.saver.saved_step == self.state.step, asked.ending or "stopped"
+        for request in asked.requests:
+            said = f"{ended} at step {step:,}, {'with a checkpoint' if saved else 'WITHOUT a checkpoint'}"
+            is_end = request.verb in ENDING_VERBS
+            self._answer(request, said if is_end else f"the run was {ended} first", accepted=is_end)
+        return self._end(ended, asked.reason)
 
     def _finish(self, reason: str) -> Outcome:
-        for request in self.stop.take_requests():
-            answer = ControlAnswered(request=request.id, verb="stop", accepted=False, message="already finished")
-            self.recorder.event(self.state.step, answer)
-        if self.state.step != self._tried_step:  # the same on every process, unlike whether it was written
+        for request in self.stop.requests():
+            self._answer(request, "already finished", accepted=False)
+        if self.state.step != self.saver.tried_step:  # the same on every process, unlike whether it was written
             self._save(is_best=False)
         return self._end("finished", reason)
 
-    def _end(self, ended: Literal["finished", "stopped"], reason: str) -> Outcome:
+    def _end(self, ended: Ended, reason: str) -> Outcome:
         self.recorder.event(self.state.step, AttemptEnded(state=ended, reason=reason))
         self.recorder.sync()
         state = self.state
@@ -300,8 +284,17 @@ class Trainer:
             state=ended,
             reason=reason,
             step=state.step,
-            total_steps=self.run.total_steps,
+            total_steps=self.total_steps,
             best_loss=state.best_loss,
             best_step=state.best_step,
             last_loss=state.last_loss,
         )
+
+    def _say(self, noticed: tuple[HealthNoticed, ...]) -> None:
+        for event in noticed:
+            self.recorder.event(self.state.step, event)
+
+    def _warn(self, message: str) -> None:
+        self.recorder.event(self.state.step, Notice(level="warning", message=message))
+        if not self.world.is_main:
+            sys.stderr.write(f"{message}\n")  # into this rank's own log

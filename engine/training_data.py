@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine.curriculum import arranged_order
 from engine.data.batches import SampleOrder, SampleStream, SequenceStore
 from engine.data.documents import DataError, Report
 from engine.data.shard_feed import ShardFeed
@@ -54,7 +55,7 @@ def open_training_data(
     num_sequences = samples_before + train.max_steps * per_step
 
     def opened(data: DataConfig) -> tuple[TokenCache, ShardFeed | None]:
-        return _open_cache(data, num_sequences, world, recorder, stop)
+        return _open_cache(data, num_sequences, world, recorder, stop, labelled=config.objective.has_labels)
 
     data = config.data
     try:
@@ -72,17 +73,23 @@ def open_training_data(
         data = msgspec.structs.replace(data, tokenizer="existing", tokenizer_from=str(tokenizer))
         cache, feed = opened(data)
     assert cache is not None
+    if cache.source.num_unlabelled:
+        left_out = (
+            f"{cache.source.num_unlabelled:,} rows without a label in {config.data.label_column!r} are left out"
+        )
+        recorder.event(0, Notice(level="info", message=left_out))
     try:
-        return _arranged(data, train.seed, world, cache, feed)
+        found = arranged(data, train.seed, world, cache, feed)
+        found.samples.order = arranged_order(config, found.train, cache.token_counts, found.samples.order)
+        return found
     except BaseException:
         if feed is not None:
             feed.close()
         raise
 
 
-def _arranged(
-    data: DataConfig, seed: int, world: World, cache: TokenCache, feed: ShardFeed | None
-) -> TrainingData:
+def arranged(data: DataConfig, seed: int, world: World, cache: TokenCache, feed: ShardFeed | None) -> TrainingData:
+    """An open cache as a run reads it. feed: of a stream that goes on. Raises DataError for an empty split."""
     train = SequenceStore((shard.train for shard in cache.shards), data, world.device)
     # what comes later of a stream must not change what a run is judged by
     judged = cache if feed is None else replace(cache, shards=cache.shards[:1])
@@ -96,7 +103,7 @@ def _arranged(
 
 
 def _open_cache(
-    data: DataConfig, num_sequences: int, world: World, recorder: Recorder, stop: StopSignal
+    data: DataConfig, num_sequences: int, world: World, recorder: Recorder, stop: StopSignal, *, labelled: bool
 ) -> tuple[TokenCache, ShardFeed | None]:
     """The tokens of this dataset: all of them, or the beginning of a stream and what brings the rest."""
 
@@ -111,10 +118,10 @@ def _open_cache(
         except BaseException:
             feed.close()
             raise
-    return _shared_cache(data, world, report), None
+    return _shared_cache(data, world, report, labelled), None
 
 
-def _shared_cache(data: DataConfig, world: World, report: Report) -> TokenCache:
+def _shared_cache(data: DataConfig, world: World, report: Report, labelled: bool) -> TokenCache:
     """Rank 0 builds or verifies the token cache; the others wait for its word and map the same files."""
     caches = token_caches_dir()
     cache: TokenCache | None = None
@@ -122,7 +129,7 @@ def _shared_cache(data: DataConfig, world: World, report: Report) -> TokenCache:
     problem: tuple[str, str] | None = None
     if world.is_main:
         try:
-            cache = open_or_build(data, caches, _with_signs_of_life(report, world))
+            cache = open_or_build(data, caches, _with_signs_of_life(report, world), labelled=labelled)
             key = cache.source.key
         except StopRequested as request:
             problem = ("stop", str(request))

@@ -16,7 +16,8 @@ class CorpusFacts(msgspec.Struct, frozen=True):
     """Published or measured size of a dataset's split, for estimates only.
 
     rows: rows of the split. words_per_row: mean whitespace words. download_bytes: 0 when shipped.
-    usable_share: share of the rows that have at least five words; the words are theirs.
+    usable_share: share of the rows that have at least five words; the words are theirs. labels: classes of
+    labelled text.
     """
 
     label: str
@@ -25,6 +26,7 @@ class CorpusFacts(msgspec.Struct, frozen=True):
     download_bytes: int
     about: str
     usable_share: float = 1.0
+    labels: int = 0
 
 
 EMBEDDED: dict[str, CorpusFacts] = {
@@ -44,6 +46,23 @@ HUB: dict[tuple[str, str], CorpusFacts] = {
         words_per_row=234,
         download_bytes=84_000_000,
         about="25,000 labelled training reviews",
+        labels=2,
+    ),
+    ("stanfordnlp/sst2", ""): CorpusFacts(
+        label="SST-2",
+        rows=67_349,
+        words_per_row=9.4,
+        download_bytes=3_100_000,
+        about="phrases of film reviews, good or bad; many are shorter than five words",
+        labels=2,
+    ),
+    ("fancyzhx/ag_news", ""): CorpusFacts(
+        label="AG News",
+        rows=120_000,
+        words_per_row=38,
+        download_bytes=19_800_000,
+        about="titles and first sentences of news: world, sports, business, science and technology",
+        labels=4,
     ),
     ("Salesforce/wikitext", "wikitext-103-raw-v1"): CorpusFacts(
         label="WikiText-103 raw",
@@ -175,13 +194,16 @@ def hub_id(name: str) -> str:
     return ALIASES.get(name, name)
 
 
-def token_cache_key(data: DataConfig, contents: str = "") -> str:
+def token_cache_key(data: DataConfig, contents: str = "", *, labelled: bool = False) -> str:
     """16 hexadecimal digits that change with everything that changes the cache's bytes.
 
     contents: tells versions of local files apart (see `runs.token_caches.cache_key`, which everybody calls).
+    labelled: each document comes with its label, from `label_column`; without, that column changes nothing.
     How tokens are cut into sequences is not part of it: that happens when a cache is read.
     """
     tree = msgspec.to_builtins(data)
+    if not labelled:
+        del tree["label_column"]
     for name in _UNUSED_FIELDS[data.source]:
         del tree[name]
     if data.tokenizer != "existing":

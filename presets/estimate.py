@@ -7,19 +7,17 @@ import math
 import msgspec
 
 from presets.costs import CPU_COST, GPU_COST, RUNTIME_BYTES, DeviceCost
+from presets.flops import FLOPS_FORMULA, num_labels, num_predictions, sequence_flops
+from presets.memory import activation_bytes, state_bytes
 from presets.schema import RunConfig
 from presets.sequence_counts import SequenceCounts, count_sequences, vocab_size, vocabulary_basis
 
 _EVALUATION_COST = 0.4  # a forward pass alone, as a share of forward, backward and update
-FLOPS_FORMULA = (
-    "FLOPs are steps × global batch × sequence length, padding with them, × (6 × weights of the matrices + "
-    "12 × layers × sequence length × hidden size for attention); the head counts for the masked share alone."
-)
 _START_S = 8.0  # importing torch, reading the token cache, building the model: measured on two cores
 
 
 class ParameterCount(msgspec.Struct, frozen=True):
-    """Trainable numbers; the head shares its matrix with the embedding, so it counts its bias alone."""
+    """Trainable numbers. The head's matrix counts where it is not the embedding's; labels' head is part of it."""
 
     embedding: int
     encoder: int
@@ -72,18 +70,26 @@ class Estimate(msgspec.Struct, frozen=True):
     on_gpu: bool
 
 
-def count_parameters(config: RunConfig) -> ParameterCount:
-    """Exact for a vocabulary of `vocab_size`, by the shapes of the model that the engine builds."""
+def count_parameters(config: RunConfig, labels: int = 0) -> ParameterCount:
+    """Exact for a vocabulary of `vocab_size`, by the shapes of the model that the engine builds.
+
+    labels: classes of labelled data; taken as two while nobody has counted them.
+    """
     model, num_tokens = config.model, vocab_size(config.data)
     hidden, inner = model.hidden_size, model.feed_forward_size
+    norm = 2 * hidden if model.norm == "layernorm" else hidden
+    dense = hidden * hidden + hidden
     positions = config.data.sequence_length * hidden if model.positions == "learned" else 0
-    attention = 3 * hidden * hidden + 3 * hidden + hidden * hidden + hidden
-    feed_forward = hidden * inner + inner + inner * hidden + hidden
-    norms = 2 * 2 * hidden
+    attention = 3 * hidden * hidden + 3 * hidden + dense
+    feed_forward = (hidden * inner + inner) * (2 if model.is_gated else 1) + inner * hidden + hidden
+    head = num_tokens + (0 if model.tied_head else num_tokens * hidden)
+    transform = dense + norm if model.head_transform else 0
+    classes = num_labels(config, labels)
     return ParameterCount(
-        embedding=num_tokens * hidden + positions,
-        encoder=model.num_layers * (attention + feed_forward + norms) + 2 * hidden,
-        head=num_tokens,
+        embedding=num_tokens * hidden + positions + model.segments * hidden,
+        # pre: a norm after the last block; post: one after the embeddings
+        encoder=model.num_layers * (attention + feed_forward + 2 * norm) + norm,
+        head=head + transform + (dense + (hidden + 1) * classes if classes else 0),
     )
 
 
@@ -111,8 +117,9 @@ def estimate(config: RunConfig, machine: Machine, measured: TokenCounts | None =
 
 
 def global_batch(config: RunConfig) -> int:
-    """Sequences of one update, over all passes and processes."""
-    return config.train.batch_size * config.train.accumulation_steps * config.launch.num_processes
+    """Sequences of one update, over all passes, processes and machines."""
+    launch = config.launch
+    return config.train.batch_size * config.train.accumulation_steps * launch.num_processes * launch.num_nodes
 
 
 def _counts(config: RunConfig, measured: TokenCounts | None) -> SequenceCounts:
@@ -147,23 +154,25 @@ def _tokens(config: RunConfig, steps: Figure, row_tokens: float | None) -> Figur
 def _flops(config: RunConfig, steps: Figure) -> Figure:
     if steps.value is None:
         return Figure(None, "FLOPs are unknown until the number of steps is known.")
-    positions = steps.value * global_batch(config) * config.data.sequence_length
-    return Figure(positions * _operations_per_position(config), f"{FLOPS_FORMULA} Evaluations are left out.")
+    sequences = steps.value * global_batch(config)
+    value = sequences * sequence_flops(config, vocab_size(config.data), config.data.sequence_length)
+    return Figure(value, f"{FLOPS_FORMULA} Evaluations are left out.")
 
 
 def _memory(config: RunConfig, on_gpu: bool) -> Figure:
-    """Weights, gradients and AdamW's two moments in fp32; what backward keeps of one micro-batch; the logits."""
-    model, data = config.model, config.data
-    hidden, inner = model.hidden_size, model.feed_forward_size
-    positions = config.train.batch_size * data.sequence_length
-    width = 2 if config.train.precision == "bf16" or (config.train.precision == "auto" and on_gpu) else 4
-    kept = model.num_layers * (8 * hidden + 2 * inner + (2 * hidden if model.dropout else 0)) + 4 * hidden
-    predicted = config.train.batch_size * math.ceil(config.objective.mask_rate * data.sequence_length)
-    value = 16 * count_parameters(config).total + positions * kept * width + 2 * predicted * vocab_size(data) * 4
+    """Weights and gradients in fp32, the optimizer's state; what backward keeps of one micro-batch; the logits."""
+    data, batch = config.data, config.train.batch_size
+    predicted = batch * num_predictions(config, data.sequence_length)
+    value = (
+        state_bytes(config, count_parameters(config))
+        + batch * activation_bytes(config, on_gpu=on_gpu)
+        + 2 * predicted * vocab_size(data) * 4
+    )
+    average = " and their average" if config.optim.ema_decay else ""
     basis = (
-        f"Memory is weights, gradients, AdamW's moments, activations of {config.train.batch_size:,} × "
-        f"{data.sequence_length:,} tokens, and logits of {predicted:,} masked ones, by arithmetic; the runtime "
-        f"itself takes about {RUNTIME_BYTES['cuda' if on_gpu else 'cpu'] / 1e9:.1f} GB more."
+        f"Memory is weights{average}, gradients, the state of {config.optim.algorithm}, activations of "
+        f"{batch:,} × {data.sequence_length:,} tokens, and logits of {predicted:,} predicted ones, by arithmetic; "
+        f"the runtime itself takes about {RUNTIME_BYTES['cuda' if on_gpu else 'cpu'] / 1e9:.1f} GB more."
     )
     return Figure(value, basis, low=value * 0.7, high=value * 1.6)
 
@@ -180,32 +189,29 @@ def _time(config: RunConfig, machine: Machine, steps: Figure, on_gpu: bool) -> F
     evaluations = math.ceil(steps.value / config.train.eval_every)
     eval_rows = config.train.eval_rows or 1024
     evaluation_s = evaluations * eval_rows * forward_backward_s * _EVALUATION_COST
-    value = _START_S + steps.value * step_s + evaluation_s / (config.launch.num_processes if on_gpu else 1)
+    num_devices = config.launch.num_nodes * (config.launch.num_processes if on_gpu else 1)
+    value = _START_S + steps.value * step_s + evaluation_s / num_devices
     basis = f"Time rests on {cost.source} Getting and tokenising data that are not at hand comes on top."
     return Figure(value, basis, low=value / cost.spread, high=value * cost.spread)
 
 
 def _seconds_per_position(config: RunConfig, cost: DeviceCost) -> float:
     """Arithmetic and memory traffic of one token's place, on one core or one GPU."""
-    model, data = config.model, config.data
-    per_layer = 12 * model.hidden_size + 2 * model.feed_forward_size + 3 * model.num_heads * data.sequence_length
-    touched = model.num_layers * per_layer + 3 * config.objective.mask_rate * vocab_size(data)
-    return _operations_per_position(config) / cost.operations_per_s + touched * cost.element_s
-
-
-def _operations_per_position(config: RunConfig) -> float:
-    """Of forward and backward: see FLOPS_FORMULA (Kaplan et al. 2020, 2.1)."""
-    model, data = config.model, config.data
-    hidden, layers = model.hidden_size, model.num_layers
-    matrices = layers * (4 * hidden * hidden + 2 * hidden * model.feed_forward_size)
-    matrices_of_head = config.objective.mask_rate * vocab_size(data) * hidden
-    return 6 * (matrices + matrices_of_head) + 12 * layers * data.sequence_length * hidden
+    model, length = config.model, config.data.sequence_length
+    operations = sequence_flops(config, vocab_size(config.data), length) / length
+    inner = model.feed_forward_size * (2 if model.is_gated else 1)
+    per_layer = 12 * model.hidden_size + 2 * inner + 3 * model.num_heads * length
+    predicted = num_predictions(config, length) / length
+    touched = model.num_layers * per_layer + 3 * predicted * vocab_size(config.data)
+    again = 4 / 3 if config.train.activation_checkpointing else 1.0  # a second forward pass
+    return again * (operations / cost.operations_per_s + touched * cost.element_s)
 
 
 def _device(config: RunConfig, machine: Machine, on_gpu: bool) -> str:
-    processes = config.launch.num_processes
+    processes, machines = config.launch.num_processes, config.launch.num_nodes
+    times = "" if machines == 1 else f"{machines} machines × "
     if on_gpu:
-        return "1 GPU" if processes == 1 else f"{processes} GPUs"
+        return times + ("1 GPU" if processes == 1 else f"{processes} GPUs")
     threads = config.launch.threads or max(1, machine.num_cores // processes)
     text = f"CPU, {threads} thread{'s' if threads > 1 else ''}"
-    return text if processes == 1 else f"{processes} × {text}"
+    return times + (text if processes == 1 else f"{processes} × {text}")

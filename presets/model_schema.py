@@ -175,6 +175,11 @@ class ObjectiveConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.kind == "clm"
 
     @property
+    def has_labels(self) -> bool:
+        """Whether every text comes with a label that is predicted."""
+        return self.kind == "classification"
+
+    @property
     def has_masks(self) -> bool:
         """Whether tokens are hidden and predicted."""
         return self.kind in ("mlm", "nsp", "sop") and not (self.kind != "mlm" and self.mlm_weight == 0)

@@ -12,6 +12,9 @@ from presets.grammars import GRAMMARS, grammar_facts
 from presets.schema import MASK_TOKEN, NUM_SPECIAL_TOKENS, DataConfig, RunConfig
 
 SMALLEST_BPE = 256 + NUM_SPECIAL_TOKENS + 1
+SHORTEST_START = 8
+
+_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):(?P<port>\d{1,5})")
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -26,7 +29,10 @@ class Problem(msgspec.Struct, frozen=True):
 
 def broken_rules(config: RunConfig) -> tuple[Problem, ...]:
     """Every rule across fields that the configuration breaks."""
-    return (*_model(config), *_data(config), *_grammar(config), *_schedule(config), *_probes(config))
+    return (
+        *(*_model(config), *_data(config), *_grammar(config), *_schedule(config), *_algorithm(config)),
+        *(*_curriculum(config), *_machines(config), *_task(config), *_probes(config)),
+    )
 
 
 def _model(config: RunConfig) -> Iterator[Problem]:
@@ -140,7 +146,90 @@ def _schedule(config: RunConfig) -> Iterator[Problem]:
         )
 
 
+def _algorithm(config: RunConfig) -> Iterator[Problem]:
+    """What the 8-bit quantiser is written for."""
+    if config.optim.algorithm == "adamw8bit" and config.launch.device == "cpu":
+        message = (
+            "adamw8bit keeps its moments in 8 bits on a GPU; on the CPU choose adamw, or set launch.device=cuda"
+        )
+        yield Problem(("optim.algorithm", "launch.device"), message)
+
+
+def _curriculum(config: RunConfig) -> Iterator[Problem]:
+    curriculum, data = config.curriculum, config.data
+    first = curriculum.start_length
+    if first > data.sequence_length:
+        message = f"the first length {first:,} is above the sequence length {data.sequence_length:,}"
+        yield Problem(("curriculum.start_length", "data.sequence_length"), message)
+    elif 0 < first < SHORTEST_START:
+        message = f"{first} tokens leave nearly no text beside [CLS] and [SEP]; choose {SHORTEST_START} or more"
+        yield Problem(("curriculum.start_length",), message)
+    if first and data.source == "synthetic":
+        message = "a grammar's sentences must stay whole for its floor to be exact; set the first length to 0"
+        yield Problem(("curriculum.start_length", "data.source"), message)
+    if first and config.objective.kind in ("nsp", "sop"):
+        message = "a pair of sentences that is cut is no pair any more; set the first length to 0"
+        yield Problem(("curriculum.start_length", "objective.kind"), message)
+    if curriculum.order != "none" and data.access == "stream":
+        message = "the easy sequences of a stream are not known before it is read; choose none, or download"
+        yield Problem(("curriculum.order", "data.access"), message)
+
+
+def _machines(config: RunConfig) -> Iterator[Problem]:
+    """Several machines need a place to meet that all of them can reach."""
+    launch = config.launch
+    if launch.num_nodes == 1:
+        return
+    place = launch.rendezvous.strip()
+    found = _HOST_AND_PORT.fullmatch(place)
+    if not place:
+        message = (
+            f"{launch.num_nodes} machines need a place to meet: HOST:PORT of the first one, such as node1:29500"
+        )
+        yield Problem(("launch.rendezvous", "launch.num_nodes"), message)
+    elif found is None or not 1 <= int(found["port"]) <= 65_535:
+        message = f"{launch.rendezvous!r} is not HOST:PORT, such as node1:29500 or [fe80::1]:29500"
+        yield Problem(("launch.rendezvous",), message)
+
+
 def _probes(config: RunConfig) -> Iterator[Problem]:
+    kind = config.objective.kind
     for number, text in enumerate(config.probes.texts, 1):
-        if MASK_TOKEN not in text:
+        if kind == "clm" and MASK_TOKEN in text:
+            message = f"sentence {number} has a {MASK_TOKEN}, and a causal model goes on from a beginning"
+            yield Problem(("probes.texts",), f"{message}: {text!r}")
+        elif kind in ("mlm", "nsp", "sop") and MASK_TOKEN not in text:
             yield Problem(("probes.texts",), f"sentence {number} has no {MASK_TOKEN}: {text!r}")
+
+
+def _task(config: RunConfig) -> Iterator[Problem]:
+    """What single objectives need of the data and of the model."""
+    kind, start_from = config.objective.kind, config.model.start_from
+    if kind == "classification":
+        yield from _classification(config.data)
+    if kind in ("nsp", "sop") and config.model.segments < 2:
+        message = f"{kind} tells the first text from the second by their segments; choose 2"
+        yield Problem(("model.segments", "objective.kind"), message)
+    if start_from and (not start_from.startswith("run:") or not start_from.removeprefix("run:").strip()):
+        message = f"{start_from!r} names no run; write run:NAME, run:NAME@best or run:NAME@1000"
+        yield Problem(("model.start_from",), message)
+
+
+def _classification(data: DataConfig) -> Iterator[Problem]:
+    if data.source not in ("hub", "files"):
+        message = (
+            "this text has no labels; choose a dataset of the hub, or a .csv, .jsonl or .parquet file"
+        )
+        yield Problem(("data.source", "objective.kind"), message)
+        return
+    if not data.label_column.strip():
+        yield Problem(("data.label_column",), "name the column that holds the labels")
+    elif data.label_column == data.text_column:
+        message = f"the text and its label cannot both be in the column {data.text_column!r}"
+        yield Problem(("data.label_column", "data.text_column"), message)
+    if data.access == "stream":
+        message = "the labels of a stream are not known before it is read; choose download"
+        yield Problem(("data.access", "objective.kind"), message)
+    if data.long_documents != "truncate":
+        message = "a label is that of a whole text, not of each piece of it; choose truncate"
+        yield Problem(("data.long_documents", "objective.kind"), message)

@@ -144,6 +144,14 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             advanced=True,
         ),
     ] = "auto"  # fmt: skip
+    cuda_graphs: Annotated[
+        bool,
+        field(
+            "CUDA graphs",
+            "Replay a recorded step on GPUs: launching its kernels one by one is most of a small model's time.",
+            advanced=True,
+        ),
+    ] = True
     activation_checkpointing: Annotated[
         bool,
         field(

@@ -2,13 +2,14 @@
 
     <key>/tokenizer.json  source.json        written first
           shard-00000/    train.tokens  train.rows.npy  train.documents.npy  validation.*
-                          token_counts.npy  hashes.npy  shard.json
+                          token_counts.npy  hashes.npy  shard.json  (train.labels.npy  validation.labels.npy)
           progress.json  problem.json        while a stream is read, or after it broke off
           manifest.json                      written last: without it the cache is still being built
 
 A shard is a folder that is renamed into place whole. `*.tokens` is flat uint16 (uint32 for vocabularies over
 65,536); `*.rows.npy` and `*.documents.npy` are int64 offsets into it, one more than there are rows or documents;
 `token_counts.npy` counts the training tokens of the shard, `hashes.npy` has its documents' 64-bit hashes.
+Of labelled text `*.labels.npy` has an int64 number for each document, which counts `labels` of `source.json`.
 """
 
 from __future__ import annotations
@@ -88,6 +89,10 @@ class SourceRecord(msgspec.Struct, frozen=True):
     created: float
     validation_threshold: int = 0
     """A document whose 64-bit hash is at most this is validation."""
+    labels: tuple[str, ...] = ()
+    """Names of the classes, of labelled text."""
+    num_unlabelled: int = 0
+    """Rows of labelled text that were left out, since they have no label."""
 
 
 class CacheManifest(msgspec.Struct, frozen=True):

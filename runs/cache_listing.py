@@ -268,15 +268,17 @@ def runs_using(runs: Path, keys: set[str]) -> dict[str, tuple[CacheUser, ...]]:
 
 def _key_of(folder: RunFolder) -> str:
     try:
-        data = _data_of_run(folder, folder.config_file.stat().st_mtime_ns)
+        data, labelled = _data_of_run(folder, folder.config_file.stat().st_mtime_ns)
     except (OSError, ConfigError):
         return ""
-    return cache_key(data)
+    return cache_key(data, labelled=labelled)
 
 
 @functools.lru_cache(maxsize=4096)
-def _data_of_run(folder: RunFolder, modified_ns: int) -> DataConfig:
-    return folder.config().data
+def _data_of_run(folder: RunFolder, modified_ns: int) -> tuple[DataConfig, bool]:
+    """The data settings, and whether the run needs labels."""
+    config = folder.config()
+    return config.data, config.objective.has_labels
 
 
 def lock_file(key: str) -> Path:

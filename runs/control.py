@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import secrets
 import time
 from pathlib import Path
@@ -11,24 +13,103 @@ import msgspec
 
 from runs.folder import RunFolder, read_struct, write_atomically
 
-Verb = Literal["stop", "kill"]
+Verb = Literal["stop", "kill", "pause", "lr", "steps", "evaluate", "checkpoint", "probe"]
+ENDING_VERBS: frozenset[Verb] = frozenset({"stop", "pause"})
+"""After these the engine saves and ends."""
+
+MAX_RATE = 1.0
+MAX_STEPS = 10**9
+_NUMBER = re.compile(r"\d+(\.\d*)?([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?")
+_FACTOR_SIGNS = "x×*"
+_COUNT = re.compile(r"([+-]?)(\d[\d_,]*)")
 
 
 class Request(msgspec.Struct, frozen=True):
-    """id: unique, also the file's name. time: Unix seconds. stop saves first; kill does not ask."""
+    """A wish of a person, to be granted at the next step.
+
+    id: unique, also the file's name. time: Unix seconds. value: of `lr`, a rate such as `3e-4` or a factor such
+    as `x0.5`; of `steps`, `5000`, `+1000` or `-500`; else empty. stop and pause save first; kill does not ask.
+    """
 
     id: str
     verb: Verb
     time: float
+    value: str = ""
 
 
-def ask(folder: RunFolder, verb: Verb) -> Request:
-    """Write a request. `stop` is answered by the engine at its next step; `kill` by the supervisor.
+class Rate(msgspec.Struct, frozen=True):
+    """What `lr` asks for: the rate itself, or a factor on the one that holds."""
 
-    Raises OSError.
+    number: float
+    is_factor: bool
+
+    def __str__(self) -> str:
+        return f"{'x' if self.is_factor else ''}{self.number:g}"
+
+
+class Steps(msgspec.Struct, frozen=True):
+    """What `steps` asks for: a new total, or a difference to the one that holds."""
+
+    count: int
+    is_difference: bool
+
+    def __str__(self) -> str:
+        return f"{self.count:+d}" if self.is_difference else str(self.count)
+
+
+def read_rate(text: str) -> Rate:
+    """Understand `3e-4` or `x0.5`. Raises ValueError with a sentence."""
+    stripped = text.strip().lower()
+    is_factor = stripped[:1] in _FACTOR_SIGNS and stripped != ""
+    digits = stripped[1:].strip() if is_factor else stripped
+    if not _NUMBER.fullmatch(digits):
+        raise ValueError(f"learning rate: {text!r} is neither a rate such as 3e-4 nor a factor such as x0.5")
+    number = float(digits)
+    if number <= 0:
+        raise ValueError(f"learning rate: {text.strip()} is not above 0; nothing would be learnt")
+    if not is_factor and number > MAX_RATE:
+        raise ValueError(
+            f"learning rate: {digits} is above the limit {MAX_RATE:g} (rates are usually 1e-5 to 1e-2); "
+            f"for a factor write x{digits}"
+        )
+    if math.isinf(number):
+        raise ValueError(f"learning rate: a factor of {digits} is beyond every limit")
+    return Rate(number, is_factor)
+
+
+def read_steps(text: str) -> Steps:
+    """Understand `5000`, `+1000` or `-500`. Raises ValueError with a sentence."""
+    match = _COUNT.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"steps: {text!r} is neither a number such as 5000 nor a change such as +1000 or -500")
+    sign, digits = match.groups()
+    count = int(digits.replace(",", "").replace("_", ""))
+    if count == 0:
+        raise ValueError(f"steps: {text.strip()} changes nothing or leaves no step; to end the run, stop it")
+    if count > MAX_STEPS:
+        raise ValueError(f"steps: {count:,} is above the limit {MAX_STEPS:,}")
+    return Steps(-count if sign == "-" else count, bool(sign))
+
+
+def check_value(verb: Verb, value: str) -> str:
+    """The value as it is written into the request. Raises ValueError with a sentence."""
+    if verb == "lr":
+        return str(read_rate(value))
+    if verb == "steps":
+        return str(read_steps(value))
+    if value:
+        raise ValueError(f"{verb}: takes no value, and {value!r} was given")
+    return ""
+
+
+def ask(folder: RunFolder, verb: Verb, value: str = "") -> Request:
+    """Write a request. The engine answers at its next step; `kill` is the supervisor's.
+
+    Raises ValueError with a sentence when the value is wrong, before anything is written, and OSError.
     """
+    value = check_value(verb, value)
     now = time.time()
-    request = Request(id=f"{now:017.6f}-{secrets.token_hex(3)}-{verb}", verb=verb, time=now)
+    request = Request(id=f"{now:017.6f}-{secrets.token_hex(3)}-{verb}", verb=verb, time=now, value=value)
     folder.control_dir.mkdir(exist_ok=True, mode=0o700)
     write_atomically(folder.control_dir / f"{request.id}.json", msgspec.json.encode(request))
     return request

@@ -68,13 +68,19 @@ class Baselines(_Event, frozen=True, tag="baselines"):
 
 
 class Evaluated(_Event, frozen=True, tag="evaluated"):
-    """One evaluation. accuracy_known leaves out targets that are [UNK]."""
+    """One evaluation. accuracy_known leaves out targets that are [UNK].
+
+    figures: all of the objective's, by name. confusion: (labels, labels) counts, rows the truth, of a classification.
+    """
 
     loss: float
     perplexity: float
-    accuracy: float
-    accuracy_known: float
+    accuracy: float | None
+    accuracy_known: float | None
     is_best: bool
+    figures: dict[str, float] = {}
+    confusion: tuple[tuple[int, ...], ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 class CheckpointSaved(_Event, frozen=True, tag="checkpoint_saved"):
@@ -102,11 +108,16 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 class ProbeResult(msgspec.Struct, frozen=True):
-    """A sentence and, for each of its masks, the most probable tokens, best first."""
+    """A sentence and what the model makes of it.
+
+    masks: for each of its masks, the most probable tokens, best first; of a classified text one entry, its labels.
+    generated: how a causal model goes on, with a space first where one belongs there.
+    """
 
     text: str
     masks: tuple[tuple[Candidate, ...], ...]
     num_unknown: int = 0
+    generated: str = ""
 
 
 class Probed(_Event, frozen=True, tag="probed"):
@@ -116,18 +127,30 @@ class Probed(_Event, frozen=True, tag="probed"):
 
 
 class ControlAnswered(_Event, frozen=True, tag="control_answered"):
-    """The engine's answer to a request in `control/`."""
+    """The engine's answer to a request in `control/`.
+
+    message: a plain sentence. value: as it was asked for. total_steps: of the run from here on; 0 when not told.
+    """
 
     request: str
     verb: str
     accepted: bool
     message: str
+    value: str = ""
+    total_steps: int = 0
 
 
 class Notice(_Event, frozen=True, tag="notice"):
     """A plain sentence for the person."""
 
     level: Literal["info", "warning", "error"]
+    message: str
+
+
+class HealthNoticed(_Event, frozen=True, tag="health"):
+    """Something looks wrong with the numbers or the pace of a run; message: a plain sentence."""
+
+    symptom: Literal["skipped", "spike", "plateau", "stall", "straggler"]
     message: str
 
 
@@ -148,6 +171,7 @@ Event = (
     | Probed
     | ControlAnswered
     | Notice
+    | HealthNoticed
     | AttemptEnded
 )
 

@@ -44,15 +44,16 @@ def hub_status(config: RunConfig) -> HubStatus:
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or _DEFAULT_ENDPOINT
     if data.source != "hub":
         return HubStatus(False, False, True, endpoint, _without_hub(data))
-    cached = is_tokenised(data) or (data.access == "download" and is_downloaded(data))
+    tokenised = is_tokenised(data, labelled=config.objective.has_labels)
+    cached = tokenised or (data.access == "download" and is_downloaded(data))
     answer = _ask(endpoint, hub_id(data.dataset))
     reachable = answer in ("", "login")
     return HubStatus(True, reachable, cached, endpoint, _sentence(data, endpoint, cached, answer))
 
 
-def is_tokenised(data: DataConfig) -> bool:
+def is_tokenised(data: DataConfig, *, labelled: bool = False) -> bool:
     """The token cache that these settings need is complete."""
-    return (token_caches_dir() / cache_key(data) / "manifest.json").is_file()
+    return (token_caches_dir() / cache_key(data, labelled=labelled) / "manifest.json").is_file()
 
 
 def is_downloaded(data: DataConfig) -> bool:

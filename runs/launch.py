@@ -26,6 +26,7 @@ from runs.processes import find_tagged, kill_all, stuck_message
 from runs.status import engine_processes, latest_attempt, read_outcome, read_state, read_status
 
 SHUTDOWN_MARGIN_S = 30
+MEETING_S = 1800
 TRASH = ".trash"
 
 _START_WAIT_S = 10.0
@@ -50,28 +51,53 @@ class LaunchPlan(msgspec.Struct, frozen=True):
         return shlex.join(self.argv)
 
 
-def plan_launch(config: RunConfig, run_path: str = "<run>", attempt: int = 1, resume: str = "") -> LaunchPlan:
-    """The engine's command line: `python -m engine` for one process, torchrun for several.
+def plan_launch(
+    config: RunConfig, run_path: str = "<run>", attempt: int = 1, resume: str = "", machine: str = ""
+) -> LaunchPlan:
+    """The engine's command line: `python -m engine` for one process, torchrun for several, on every machine.
+
+    machine: the folder in `ranks/` of a machine that joined; the first one's logs stand beside those folders.
 
     torchrun's own shutdown timeout is longer than two rungs of the stop ladder, so that it is the ladder
     that decides (its default kills a saving rank after 30 s).
     """
     engine = ("engine", run_path, "--attempt", str(attempt), *(("--resume", resume) if resume else ()))
-    num_processes = config.launch.num_processes
-    if num_processes == 1:
+    num_processes, num_nodes = config.launch.num_processes, config.launch.num_nodes
+    if num_processes == num_nodes == 1:
         return LaunchPlan((sys.executable, "-m", *engine), ())
     timeout = 2 * config.launch.stop_grace + SHUTDOWN_MARGIN_S
+    logs = f"{run_path}/attempts/{attempt:04d}/ranks"
     torchrun = (
         *(sys.executable, "-m", "torch.distributed.run"),
-        *("--standalone", f"--nproc-per-node={num_processes}"),
+        *_meeting(config, Path(run_path).name, attempt),
+        f"--nproc-per-node={num_processes}",
         *("--signals-to-handle=SIGTERM,SIGINT", f"--shutdown-timeout={timeout}"),
-        *(f"--log-dir={run_path}/attempts/{attempt:04d}/ranks", "--redirects=3", "-m"),
+        *(f"--log-dir={'/'.join(filter(None, (logs, machine)))}", "--redirects=3", "-m"),
     )
-    note = (
+    notes = [
         "torchrun opens two ports on every network interface of this machine while the run lasts, "
         "and whoever reaches them can run code as you; use it behind a firewall"
+    ]
+    if num_nodes > 1:
+        others = "the other one" if num_nodes == 2 else f"each of the other {num_nodes - 1}"
+        first = config.launch.rendezvous.rpartition(":")[0]
+        notes.append(
+            f"{num_nodes} machines train together: start the run on {first}, "
+            f"then `tinytrain-tui join RUN` on {others} within half an hour; all need the same program, and "
+            "the runs folder and the token caches on storage they share"
+        )
+    return LaunchPlan((*torchrun, *engine), tuple(notes))
+
+
+def _meeting(config: RunConfig, run_id: str, attempt: int) -> tuple[str, ...]:
+    """How torchrun's agents find each other; agents of another run or attempt never meet these."""
+    if config.launch.num_nodes == 1:
+        return ("--standalone",)
+    return (
+        f"--nnodes={config.launch.num_nodes}",
+        *("--rdzv-backend=c10d", f"--rdzv-endpoint={config.launch.rendezvous.strip()}"),
+        *(f"--rdzv-id={run_id}.{attempt}", f"--rdzv-conf=join_timeout={MEETING_S}"),
     )
-    return LaunchPlan((*torchrun, *engine), (note,))
 
 
 def child_environment() -> dict[str, str]:
@@ -84,6 +110,14 @@ def child_environment() -> dict[str, str]:
     inherited = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part and part != root]
     path = os.pathsep.join((*inherited, root))
     return {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def threads_per_process(config: RunConfig) -> int:
+    """CPU threads of each process: as configured, else this machine's cores shared among the processes."""
+    if config.launch.threads:
+        return config.launch.threads
+    num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, num_cores // config.launch.num_processes)
 
 
 def start(folder: RunFolder, resume: str = "", num_processes: int = 0) -> int:
@@ -146,6 +180,25 @@ def stop(folder: RunFolder) -> None:
     """
     _require_live(folder, "stop")
     control.ask(folder, "stop")
+
+
+def pause(folder: RunFolder) -> None:
+    """Ask a run to save, end and free its device, to be resumed later; returns at once. Raises as `stop` does."""
+    _require_live(folder, "pause")
+    control.ask(folder, "pause")
+
+
+def ask(folder: RunFolder, verb: control.Verb, value: str = "") -> control.Request:
+    """Ask a live run for something at its next step; its answer is an event. Returns at once.
+
+    Raises ValueError with a sentence when the value is wrong or the run is not there to answer, and OSError.
+    """
+    control.check_value(verb, value)
+    state = read_status(folder).state
+    if state in ("stopping", "pausing"):
+        raise ValueError(f"{folder.id} is {state}; it answers no more requests")
+    _require_live(folder, "change" if value else verb)
+    return control.ask(folder, verb, value)
 
 
 def kill(folder: RunFolder) -> None:

@@ -24,7 +24,7 @@ class Ending(msgspec.Struct, frozen=True):
 
     returncode: int | None
     elapsed_s: float = 0.0
-    wanted: Literal["", "stop", "kill"] = ""
+    wanted: Literal["", "stop", "pause", "kill"] = ""
     terminated: bool = False
     killed: float = 0.0
     note: str = ""
@@ -91,6 +91,8 @@ def read_figures(folder: RunFolder, until: Attempt) -> Figures:
                 total_steps = int(event.get("total_steps") or total_steps)
             elif event.get("kind") == "evaluated" and isinstance(event.get("loss"), int | float):
                 losses.append((step, float(event["loss"])))
+            elif event.get("kind") == "control_answered":
+                total_steps = int(event.get("total_steps") or total_steps)
         for record in last_records(attempt.metrics_file)[-1:]:
             step = max(step, int(record.get("step") or 0))
     best = min(losses, key=lambda point: point[1], default=None)

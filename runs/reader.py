@@ -13,7 +13,7 @@ from typing import Any
 from presets.config import ConfigError
 from presets.schema import RunConfig
 from runs.eta import EtaEstimator
-from runs.events import AttemptStarted, Baselines, Event, Probed, Progress, decode_event
+from runs.events import AttemptStarted, Baselines, ControlAnswered, Event, Probed, Progress, decode_event
 from runs.folder import About, Attempt, RunFolder, read_struct
 from runs.records import RecordTail
 from runs.series import Series
@@ -23,6 +23,7 @@ _SLICE_BYTES = 128 << 10
 _SLICE_S = 0.05
 _NUM_EVENTS = 500
 _NUM_PROBES = 1024
+_NUM_CONTROLS = 200
 _NUM_RATES = 5
 _COLUMNS = frozenset({"seq", "step", "time", "elapsed_s", "tokens"})
 
@@ -32,7 +33,8 @@ class RunSnapshot:
     """A run as it stands; the same object as before when nothing changed.
 
     series: live columns by metric, to be read only in the thread that polls; `version` rises with every
-    change. splices: steps at which a resume began. events: without probes and progress, oldest first.
+    change. splices: steps at which a resume began. controls: granted requests, oldest first.
+    events: without probes and progress, oldest first.
     elapsed_s: of all attempts. memory_bytes: what the engine's first process says it holds. num_skipped:
     torn, altered or out-of-order records. is_behind: more is
     waiting to be read, so poll again at once.
@@ -60,6 +62,7 @@ class RunSnapshot:
     probes: tuple[Probed, ...]
     events: tuple[Event, ...]
     splices: tuple[int, ...]
+    controls: tuple[ControlAnswered, ...]
     series: Mapping[str, Series]
     version: int
     num_skipped: int
@@ -86,6 +89,8 @@ class RunReader:
         self._events: deque[Event] = deque(maxlen=_NUM_EVENTS)
         self._probes: list[Probed] = []
         self._splices: list[int] = []
+        self._controls: list[ControlAnswered] = []
+        self._total_steps = 0
         self._started: AttemptStarted | None = None
         self._phase: Progress | None = None
         self._baselines: Baselines | None = None
@@ -171,6 +176,7 @@ class RunReader:
         for series in self._series.values():
             series.truncate_after(step)
         self._probes = [probed for probed in self._probes if probed.step <= step]
+        self._controls = [control for control in self._controls if control.step <= step]
         self._step = min(self._step, int(step))
         self._best = self._find_best()
 
@@ -188,9 +194,14 @@ class RunReader:
             return
         if isinstance(event, AttemptStarted):
             self._started, self._phase = event, None
+            self._total_steps = event.total_steps
             self._place(tail, event.step)
         elif isinstance(event, Baselines):
             self._baselines = event
+        elif isinstance(event, ControlAnswered):
+            self._total_steps = event.total_steps or self._total_steps
+            if event.accepted:
+                self._controls = [*self._controls[-_NUM_CONTROLS:], event]
         self._events.append(event)
 
     def _take_record(self, tail: _AttemptTail, record: Mapping[str, Any]) -> None:
@@ -238,14 +249,15 @@ class RunReader:
         recent = [rate for rate in rates.value[-_NUM_RATES:] if rate == rate] if rates else []
         return sum(recent) / len(recent) if recent else None
 
-    def _total_steps(self) -> int:
+    def _length(self) -> int:
+        """Steps of the run, as it was started or as somebody changed it; 0 while nobody knows."""
         if self._started is not None:
-            return self._started.total_steps
+            return self._total_steps
         outcome = self._status.outcome
         return outcome.total_steps if outcome else 0
 
     def _make_snapshot(self, is_behind: bool) -> RunSnapshot:
-        total = self._total_steps()
+        total = self._length()
         remaining = self._eta.remaining_s(total) if self._status.is_live and total else None
         return RunSnapshot(
             folder=self.folder,
@@ -270,6 +282,7 @@ class RunReader:
             probes=tuple(self._probes),
             events=tuple(self._events),
             splices=tuple(self._splices),
+            controls=tuple(self._controls),
             series=MappingProxyType(dict(self._series)),
             version=self._version,
             num_skipped=self._num_out_of_order

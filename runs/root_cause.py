@@ -6,17 +6,25 @@ import re
 import signal
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from runs.folder import Attempt, read_struct
+from runs.machines import consoles
 from runs.status import ErrorReport
 
 _LAST_LINES = 30
 _LOG_BYTES = 64 << 10
 _TORCHRUN_VERDICT = re.compile(
-    r"Root Cause \(first observed failure\):.*?\brank\s*:\s*(\d+).*?\bexitcode\s*:\s*(-?\d+)", re.DOTALL
+    r"Root Cause \(first observed failure\):(?:.*?\bhost\s*:\s*(?P<host>\S+))?.*?\brank\s*:\s*(?P<rank>\d+)"
+    r"(?: \(local_rank: (?P<local_rank>\d+)\))?.*?\bexitcode\s*:\s*(?P<code>-?\d+)",
+    re.DOTALL,
 )
+_ONLY_A_CONSEQUENCE = re.compile(
+    r"Connection closed by peer|Connection reset by peer|Broken pipe|remote process exited|Socket Timeout"
+)
+_RANK_LOGS = "*/attempt_*/[0-9]*/std*.log"
 _HINTS = (
     (
         re.compile(r"CUDA out of memory|OutOfMemoryError|CUDNN_STATUS_ALLOC_FAILED"),
@@ -42,6 +50,16 @@ _SIGNAL_MEANING = {
 }
 
 
+class Verdict(NamedTuple):
+    """torchrun's word on a rank. local_rank: among its machine's. console: where torchrun said it."""
+
+    rank: int
+    local_rank: int
+    code: int
+    host: str
+    console: Path
+
+
 class RootCause(msgspec.Struct, frozen=True):
     """sentence: for the first line of a screen. is_certain: a rank said so itself, or died of a crash."""
 
@@ -61,31 +79,48 @@ def root_cause(attempt: Attempt, returncode: int | None, before: float = 0.0, sa
         now = ErrorReport(0, "OSError", said, "", time.time(), time.monotonic_ns(), hint=hint_for(said))
         return RootCause(said, now, True)
     reports = [report for report in read_reports(attempt) if not before or report.time < before]
-    verdict = _torchrun_verdict(attempt)
-    if verdict and verdict[1] < 0 and verdict[0] not in {report.rank for report in reports}:
-        # the others' "connection closed by peer" only follows from this
-        rank, code = verdict
-        return _unexplained(attempt, code, f"rank {rank} was ", rank, is_certain=True)
+    verdicts = _torchrun_verdicts(attempt)
+    reported = {report.rank for report in reports}
+    for verdict in verdicts:
+        if verdict.code < 0 and verdict.rank not in reported:
+            # the others' "connection closed by peer" only follows from this
+            return _unexplained(attempt, verdict.code, f"{_who(attempt, verdict)} was ", verdict)
     if reports:
-        first = reports[0]
-        hint = first.hint or hint_for(f"{first.exception}: {first.message}\n{first.traceback}")
-        report = msgspec.structs.replace(first, hint=hint)
-        where = f"rank {first.rank}: " if len(_rank_numbers(attempt)) > 1 or first.rank else ""
-        lines = first.message.strip().splitlines()
-        message = f": {lines[0]}" if lines else ""
-        return RootCause(f"{where}{first.exception}{message}", report, True)
-    if verdict and verdict[1] > 0:
-        return _unexplained(attempt, verdict[1], f"rank {verdict[0]} ", verdict[0], is_certain=True)
-    return _unexplained(attempt, returncode, "", 0, is_certain=False)
+        return _reported(attempt, reports[0])
+    for verdict in verdicts:
+        if verdict.code > 0:
+            return _unexplained(attempt, verdict.code, f"{_who(attempt, verdict)} ", verdict)
+    return _unexplained(attempt, returncode, "", None)
+
+
+def _reported(attempt: Attempt, first: ErrorReport) -> RootCause:
+    hint = first.hint or hint_for(f"{first.exception}: {first.message}\n{first.traceback}")
+    report = msgspec.structs.replace(first, hint=hint)
+    is_one_of_many = first.rank or len(_rank_numbers(attempt)) > 1 or len(consoles(attempt)) > 1
+    where = f"{_who(attempt, first)}: " if is_one_of_many else ""
+    lines = first.message.strip().splitlines()
+    message = f": {lines[0]}" if lines else ""
+    return RootCause(f"{where}{first.exception}{message}", report, True)
+
+
+def _who(attempt: Attempt, source: ErrorReport | Verdict) -> str:
+    """The rank, and where several machines take part, which one it was on."""
+    machine = f" on {source.host}" if source.host and len(consoles(attempt)) > 1 else ""
+    return f"rank {source.rank}{machine}"
 
 
 def read_reports(attempt: Attempt) -> list[ErrorReport]:
-    """The ranks' error reports, the earliest first; damaged ones are passed over."""
+    """The ranks' error reports, the earliest first; damaged ones are passed over.
+
+    Clocks of several machines differ, so there what can only follow from another rank's end comes last.
+    """
     reports: list[ErrorReport] = []
     for path in sorted(attempt.ranks_dir.glob("error-*.json")):
         report = read_struct(path, ErrorReport)
         if report is not None:
             reports.append(report)
+    if len({report.host for report in reports}) > 1 or len(consoles(attempt)) > 1:
+        return sorted(reports, key=lambda one: (bool(_ONLY_A_CONSEQUENCE.search(one.message)), one.time))
     return sorted(reports, key=lambda report: report.monotonic_ns)
 
 
@@ -107,33 +142,39 @@ def describe_returncode(returncode: int | None) -> str:
     return f"killed by signal {-returncode}: {meaning}"
 
 
-def last_words(attempt: Attempt, rank: int | None = None) -> list[str]:
-    """The last lines of the console and of the ranks' logs, one rank's last."""
-    rank_logs = sorted(attempt.ranks_dir.glob("*/attempt_*/[0-9]*/std*.log"))
-    if rank is not None:
-        rank_logs = [log for log in rank_logs if log.parent.name == str(rank)]
+def last_words(attempt: Attempt, rank: int | None = None, machine: Path | None = None) -> list[str]:
+    """The last lines of torchrun's output and of the ranks' logs, one rank's last.
+
+    machine: the output of one machine's torchrun, whose logs alone are read, and rank then counts its own ranks.
+    """
     lines: list[str] = []
-    for log in (attempt.console_file, *rank_logs):
-        lines.extend(_tail(log))
+    for console in (machine,) if machine is not None else consoles(attempt):
+        logs = attempt.ranks_dir if console == attempt.console_file else console.parent
+        rank_logs = sorted(logs.glob(_RANK_LOGS))
+        if rank is not None:
+            rank_logs = [log for log in rank_logs if log.parent.name == str(rank)]
+        for log in (console, *rank_logs):
+            lines.extend(_tail(log))
     return lines[-_LAST_LINES:]
 
 
-def _unexplained(attempt: Attempt, returncode: int | None, who: str, rank: int, *, is_certain: bool) -> RootCause:
-    lines = last_words(attempt, rank if who else None)
+def _unexplained(attempt: Attempt, returncode: int | None, who: str, verdict: Verdict | None) -> RootCause:
+    lines = last_words(attempt, verdict.local_rank, verdict.console) if verdict else last_words(attempt)
     how = describe_returncode(returncode)
-    sentence = f"{who}{how}" if who else how
+    sentence = f"{who}{how}"
     if returncode is not None and returncode >= 0:
         sentence = f"{sentence}; its last words: {lines[-1]}" if lines else f"{sentence}, and said nothing"
     report = ErrorReport(
-        rank=rank,
+        rank=verdict.rank if verdict else 0,
         exception=_signal_name(returncode),
         message=sentence,
         traceback="\n".join(lines),
         time=time.time(),
         monotonic_ns=time.monotonic_ns(),
         hint=hint_for("\n".join(lines)),
+        host=verdict.host if verdict else "",
     )
-    return RootCause(sentence, report, is_certain)
+    return RootCause(sentence, report, verdict is not None)
 
 
 def _signal_name(returncode: int | None) -> str:
@@ -143,13 +184,19 @@ def _signal_name(returncode: int | None) -> str:
         return ""
 
 
-def _torchrun_verdict(attempt: Attempt) -> tuple[int, int] | None:
-    found = _TORCHRUN_VERDICT.search("\n".join(_tail(attempt.console_file, num_lines=10_000)))
-    return (int(found[1]), int(found[2])) if found else None
+def _torchrun_verdicts(attempt: Attempt) -> list[Verdict]:
+    """What torchrun says of the first rank that failed, on each machine."""
+    verdicts: list[Verdict] = []
+    for console in consoles(attempt):
+        found = _TORCHRUN_VERDICT.search("\n".join(_tail(console, num_lines=10_000)))
+        if found:
+            rank, code = int(found["rank"]), int(found["code"])
+            verdicts.append(Verdict(rank, int(found["local_rank"] or rank), code, found["host"] or "", console))
+    return verdicts
 
 
 def _rank_numbers(attempt: Attempt) -> set[str]:
-    return {log.parent.name for log in attempt.ranks_dir.glob("*/attempt_*/[0-9]*/std*.log")}
+    return {log.parent.name for log in attempt.ranks_dir.glob(_RANK_LOGS)}
 
 
 def _tail(path: Path, num_lines: int = _LAST_LINES) -> list[str]:

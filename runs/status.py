@@ -67,7 +67,7 @@ class Outcome(msgspec.Struct, frozen=True):
 class ErrorReport(msgspec.Struct, frozen=True):
     """A rank's last words in `ranks/error-<rank>.json`; the earliest becomes the attempt's `error.json`.
 
-    monotonic_ns orders ranks of one host better than wall time does.
+    monotonic_ns orders ranks of one host better than wall time does. host: the machine the rank was on.
     """
 
     rank: int
@@ -78,6 +78,7 @@ class ErrorReport(msgspec.Struct, frozen=True):
     monotonic_ns: int
     step: int = 0
     hint: str = ""
+    host: str = ""
 
 
 class RunStatus(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from pathlib import Path
 from presets import corpora
 from presets.config import ConfigError
 from runs.disk import bytes_under
-from runs.events import AttemptStarted, Evaluated, decode_event
+from runs.events import AttemptStarted, ControlAnswered, Evaluated, decode_event
 from runs.folder import Attempt, RunFolder, all_runs
 from runs.reader import read_error
 from runs.records import RecordTail, last_records
@@ -83,6 +83,7 @@ class _Entry:
         self._row: RunSummary | None = None
         self._stamp: tuple[int, ...] = ()
         self._started: AttemptStarted | None = None
+        self._total_steps = 0
         self._tails: list[RecordTail] = []
         self._evaluations: list[tuple[int, float]] = []
 
@@ -126,7 +127,7 @@ class _Entry:
             dataset=self._started.dataset if self._started else _planned_dataset(folder),
             status=status,
             step=outcome.step if outcome else int(_figure(last, "step")),
-            total_steps=outcome.total_steps if outcome else self._started.total_steps if self._started else 0,
+            total_steps=outcome.total_steps if outcome else self._total_steps,
             best_loss=best_loss,
             best_step=best_step,
             last_loss=last_loss,
@@ -154,14 +155,16 @@ class _Entry:
             self._tails.append(RecordTail(attempt.events_file))
         for tail in self._tails:
             for record in tail.poll_all() if to_the_end else tail.poll(_SLICE_BYTES):
-                if record.get("kind") not in ("attempt_started", "evaluated"):
+                if record.get("kind") not in ("attempt_started", "evaluated", "control_answered"):
                     continue
                 event = decode_event(record)
                 if isinstance(event, AttemptStarted):
-                    self._started = event
+                    self._started, self._total_steps = event, event.total_steps
                     self._evaluations = [pair for pair in self._evaluations if pair[0] <= event.step]
                 elif isinstance(event, Evaluated) and event.loss == event.loss:
                     self._evaluations.append((event.step, event.loss))
+                elif isinstance(event, ControlAnswered):
+                    self._total_steps = event.total_steps or self._total_steps
 
 
 def _stamp(folder: RunFolder, row: RunSummary) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """Watches over one attempt of a run: starts its processes, walks the stop ladder, says what became of it.
 
 `python -m runs.supervisor <run folder> [--resume NAME]`, in a session of its own. Exit status: 0 the run
-finished or stopped, 1 it failed, 2 nothing was started.
+finished, stopped or paused, 1 it failed, 2 nothing was started.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
+from typing import Literal
 
 import msgspec
 
@@ -24,9 +25,10 @@ from presets.schema import RunConfig
 from runs import control
 from runs.folder import Attempt, RunFolder, write_atomically
 from runs.ladder import Ladder
-from runs.launch import child_environment, plan_launch
+from runs.launch import child_environment, plan_launch, threads_per_process
 from runs.launch_record import describe_launch
 from runs.lock import take_lock
+from runs.machines import GRACE_S, machine_ends, wait_for_machines
 from runs.outcome import Ending, conclude
 from runs.processes import (
     TAG_VARIABLE,
@@ -58,6 +60,7 @@ class Supervisor:
         self.tag = f"{tag_prefix(folder)}{attempt.number}.{secrets.token_hex(16)}"
         self.ladder = Ladder(grace_s=config.launch.stop_grace)
         self.must_stop = False  # set by a signal
+        self._wanted: Literal["", "stop", "pause"] = ""
         self._me = this_process()
         self._agent: ProcessIdentity | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -79,12 +82,23 @@ class Supervisor:
         while not self._reap():
             self._read_events()
             self._heed_requests()
-            if self._climb():
+            if self._climb() or self._has_lost_machine():
                 break
             time.sleep(POLL_S)
         # also after an end by itself: what the agent left behind must not go on alone
         self._note = stuck_message(self._kill_everything())
+        wait_for_machines(self.attempt)
         return self._conclude()
+
+    def _has_lost_machine(self) -> bool:
+        """Whether what ran on another machine failed some time ago: ranks of a GPU might wait for it for ever."""
+        if self.config.launch.num_nodes == 1:
+            return False
+        failed = [end.ended for end in machine_ends(self.attempt) if end.returncode]
+        if not failed or time.time() - min(failed) < GRACE_S:
+            return False
+        self._killed = time.time()
+        return True
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         plan = plan_launch(self.config, str(self.folder.path), self.attempt.number, self.resume)
@@ -128,21 +142,27 @@ class Supervisor:
                     self._set_state("running")
             elif kind == "checkpoint_saved":
                 self.ladder.saved(float(event.get("elapsed_s") or 0.0))
-            elif kind == "control_answered" and event.get("verb") == "stop" and event.get("accepted"):
-                self.ladder.ask()
+            elif kind == "control_answered" and event.get("accepted"):
+                self._want(event.get("verb"))
 
     def _heed_requests(self) -> None:
         if self.must_stop:
             self.must_stop = False
             with contextlib.suppress(OSError):  # on a full disk the ladder is enough
                 control.ask(self.folder, "stop")
-            self.ladder.ask()
+            self._want("stop")
         for request in control.pending(self.folder):
             if request.verb == "kill":
                 self.ladder.kill()
                 control.answer(self.folder, request)
             else:
-                self.ladder.ask()
+                self._want(request.verb)
+
+    def _want(self, verb: object) -> None:
+        """A stop or a pause begins the ladder, and a stop is more than a pause; the rest is the engine's alone."""
+        if verb == "stop" or (verb == "pause" and not self._wanted):
+            self._wanted = "stop" if verb == "stop" else "pause"
+            self.ladder.ask()
 
     def _climb(self) -> bool:
         """Do what the ladder says is due; True after everything was killed."""
@@ -156,8 +176,10 @@ class Supervisor:
             send_signal(self._agent, signal.SIGTERM)
         if self.ladder.is_stopping:
             message, deadline = self.ladder.message, self.ladder.deadline
-            if self._state.message != message or abs(self._state.deadline - deadline) > 1:
-                self._set_state("stopping", message, deadline)
+            state: State = "pausing" if self._wanted == "pause" else "stopping"
+            is_known = self._state.state == state and self._state.message == message
+            if not is_known or abs(self._state.deadline - deadline) > 1:
+                self._set_state(state, message, deadline)
         return False
 
     def _kill_everything(self) -> tuple[ProcessIdentity, ...]:
@@ -168,7 +190,7 @@ class Supervisor:
         ending = Ending(
             returncode=self._process.returncode if self._process else None,
             elapsed_s=time.monotonic() - self._started,
-            wanted="kill" if self.ladder.kill_asked else "stop" if self.ladder.is_stopping else "",
+            wanted="kill" if self.ladder.kill_asked else self._wanted,
             terminated=self.ladder.was_terminated,
             killed=self._killed,
             note=self._note,
@@ -203,14 +225,6 @@ class Supervisor:
             write_atomically(path, msgspec.json.format(msgspec.json.encode(value)))
         except OSError as error:
             log(f"{path.name} cannot be written: {error}")
-
-
-def threads_per_process(config: RunConfig) -> int:
-    """CPU threads of each process: as configured, else this machine's cores shared among the processes."""
-    if config.launch.threads:
-        return config.launch.threads
-    num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, num_cores // config.launch.num_processes)
 
 
 def log(sentence: str) -> None:

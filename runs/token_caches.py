@@ -22,8 +22,10 @@ TEXT_SUFFIXES = (".txt", ".jsonl", ".csv", ".parquet")
 _NPY_MAGIC = b"\x93NUMPY\x01\x00"
 
 
-def cache_key(data: DataConfig) -> str:
+def cache_key(data: DataConfig, *, labelled: bool = False) -> str:
     """Which token cache a data section means; for local files it follows their sizes and times of change.
+
+    labelled: the cache with a label for each document, as classification needs it.
 
     Blocking: looks at every file that is named. A file that is not there counts as empty.
     """
@@ -34,7 +36,8 @@ def cache_key(data: DataConfig) -> str:
         parts.append(_tokenizer_version(data.tokenizer_from))
         if tokenizer_file(data.tokenizer_from) is not None:
             data = msgspec.structs.replace(data, tokenizer_from="")  # what it says counts, not where it lies
-    return token_cache_key(data, hashlib.sha256("\n".join(parts).encode()).hexdigest() if parts else "")
+    contents = hashlib.sha256("\n".join(parts).encode()).hexdigest() if parts else ""
+    return token_cache_key(data, contents, labelled=labelled)
 
 
 def text_files(dataset: str) -> list[Path]:
@@ -75,12 +78,12 @@ def tokenizer_file(reference: str) -> Path | None:
     return path if reference.endswith(".json") or path.is_file() else None
 
 
-def count_sequences(data: DataConfig) -> TokenCounts | None:
+def count_sequences(data: DataConfig, *, labelled: bool = False) -> TokenCounts | None:
     """Training sequences and their tokens ([CLS] and [SEP] with them); None when this text is not cached whole.
 
     Blocking: reads the document or row offsets, a few megabytes for the largest datasets.
     """
-    folder = token_caches_dir() / cache_key(data)
+    folder = token_caches_dir() / cache_key(data, labelled=labelled)
     name = "train.rows.npy" if data.long_documents == "truncate" else "train.documents.npy"
     manifest = read_struct(folder / MANIFEST, CacheManifest)
     if manifest is None or manifest.key != folder.name:

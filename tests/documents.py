@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from engine.data.documents import Rows, SourceBroke, usable_rows
+from engine.data.documents import DocumentLabels, Rows, SourceBroke, usable_rows
 from presets.schema import DataConfig
 
 
@@ -17,6 +17,7 @@ class ListDocuments:
     data: DataConfig = field(default_factory=DataConfig)
     commit: str = ""
     words: tuple[str, ...] | None = None
+    labels: DocumentLabels | None = None
     is_stream: bool = False
     breaks_at: int | None = None
     num_read: int = 0

@@ -39,6 +39,8 @@ class FakeEngine:
         self.step = 0
         self.num_steps = int(os.environ.get("FAKE_STEPS", "1000000"))
         self.must_stop = False
+        self.ending = "stopped"
+        self.lr = 0.001
         self.began = time.monotonic()
         if self.rank == 0:
             from runs.records import RecordWriter
@@ -73,7 +75,7 @@ class FakeEngine:
             return self._lose_a_rank()
         while self.step < self.num_steps and not self._stops():
             self._make_step()
-        return self._end("stopped" if self.must_stop else "finished")
+        return self._end(self.ending if self.must_stop else "finished")
 
     def _on_signal(self, number: int, frame: object) -> None:
         self.must_stop = True
@@ -126,7 +128,7 @@ class FakeEngine:
                 "elapsed_s": elapsed_s,
                 "tokens": self.step * 100,
                 "loss": loss,
-                "lr": 0.001,
+                "lr": self.lr,
                 "tokens_per_second": 10_000.0,
             }
         )
@@ -155,13 +157,41 @@ class FakeEngine:
         from runs import control
         from runs.events import ControlAnswered
 
-        for request in control.pending(self.folder, "stop"):
-            control.answer(self.folder, request)
+        for request in control.pending(self.folder):
+            if request.verb == "kill":
+                continue
+            accepted, message = self._grant(request.verb, request.value)
             self._say(
-                ControlAnswered(request=request.id, verb="stop", accepted=True, message="saving, then ending")
-            )
-            self.must_stop = True
+                ControlAnswered(
+                    request=request.id, verb=request.verb, accepted=accepted, message=message,
+                    value=request.value, total_steps=self.num_steps,
+                )
+            )  # fmt: skip
+            control.answer(self.folder, request)
         return self.must_stop
+
+    def _grant(self, verb: str, value: str) -> tuple[bool, str]:
+        """Do what is asked for, as the real engine does; returns whether, and the answer."""
+        from runs.control import read_rate, read_steps
+
+        if verb in ("stop", "pause"):
+            self.must_stop, self.ending = True, "paused" if verb == "pause" else "stopped"
+            return True, "saving, then ending"
+        if verb == "lr":
+            rate = read_rate(value)
+            wanted = self.lr * rate.number if rate.is_factor else rate.number
+            if wanted > 1:
+                return False, f"learning rate: it would rise to {wanted:.3g}, above the limit 1"
+            before, self.lr = self.lr, wanted
+            return True, f"learning rate {wanted:.3g} from step {self.step + 1:,} on, before {before:.3g}"
+        if verb == "steps":
+            steps = read_steps(value)
+            before, total = self.num_steps, self.num_steps + steps.count if steps.is_difference else steps.count
+            self.num_steps = max(total, self.step)
+            return True, f"the run ends at step {self.num_steps:,}, before {before:,}"
+        if verb == "probe":
+            return False, "the run has no probes (probes.texts is empty)"
+        return True, f"{verb} done at step {self.step:,}"
 
     def _end(self, state: str) -> int:
         if self.rank:
@@ -175,6 +205,7 @@ class FakeEngine:
         time.sleep(float(os.environ.get("FAKE_SAVE_S", "0")))
         name = f"step-{self.step:08d}"
         (self.folder.checkpoints_dir / name).mkdir(exist_ok=True)
+        (self.folder.checkpoints_dir / "last").write_text(f"{name}\n")
         self._say(CheckpointSaved(name=name, is_best=True, num_bytes=1, elapsed_s=0.01))
         self._say(AttemptEnded(state=state, reason="as asked"))
         outcome = Outcome(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tui.analyse_arguments import add_analyse_options
 from tui.cli_output import FAILED, INTERRUPTED, WRONG, WrongRequest, give_up_pipe, say, speak_plainly, warn
 from tui.data_arguments import add_data_actions
 
@@ -75,7 +76,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.set_defaults(do=_dashboard)
     verbs = parser.add_subparsers(metavar="VERB", title="verbs", parser_class=_Parser)
 
-    def verb(name: str, module: str, help: str, example: str, json: str = "print JSON") -> argparse.ArgumentParser:
+    def verb(
+        name: str, module: str, help: str, example: str, json: str = "print JSON", do: str = ""
+    ) -> argparse.ArgumentParser:
         made = verbs.add_parser(
             name,
             help=help,
@@ -87,7 +90,7 @@ def make_parser() -> argparse.ArgumentParser:
             "--runs-dir", type=Path, default=argparse.SUPPRESS, metavar="FOLDER", help=argparse.SUPPRESS
         )
         made.add_argument("--json", action="store_true", help=json)
-        made.set_defaults(do=_from_module(module, name))
+        made.set_defaults(do=_from_module(module, do or name))
         return made
 
     train = verb(
@@ -134,16 +137,38 @@ def make_parser() -> argparse.ArgumentParser:
     metrics.add_argument("--csv", action="store_true", help="print comma-separated values")
 
     probe = verb(
-        "probe", "cli_probe", "let a run's model fill in a [MASK]", 'probe last "the people of the united [MASK]"'
+        "probe",
+        "cli_probe",
+        "let a run's model fill in a [MASK], go on from a beginning, or name a text's label",
+        'probe last "the people of the united [MASK]"',
     )
     probe.add_argument("run", metavar="RUN", help=_RUN_HELP)
-    probe.add_argument("text", metavar="TEXT", help="a sentence with at least one [MASK]")
+    probe.add_argument(
+        "text", metavar="TEXT", help="with at least one [MASK]; for a causal model, a beginning; to classify, any"
+    )
     probe.add_argument(
         "--checkpoint", default="last", metavar="best|last|STEP", help="whose weights (default: last)"
     )
     probe.add_argument("--top", type=int, default=5, metavar="N", help="words shown for each [MASK] (default: 5)")
+    for option, kind, help_text in (
+        ("--new-tokens", int, "how far a causal model goes on"),
+        ("--temperature", float, "of its draws; 0 takes the likeliest"),
+        ("--top-p", float, "draw from the likeliest that make up this probability"),
+        ("--seed", int, "of its draws"),
+    ):
+        probe.add_argument(option, type=kind, metavar="X", help=f"{help_text} (default: as the run's settings)")
+    probe.add_argument(
+        "--draw-from", dest="sample_top_k", type=int, metavar="N", help="draw from the N likeliest; 0 for all"
+    )
+
+    analyse = verb(
+        "analyse", "cli_analyse", "look into a checkpoint: attention, embeddings, hard tokens, calibration, fit",
+        'analyse last --checkpoint best --sentence "the people of the united states"',
+    )  # fmt: skip
+    add_analyse_options(analyse, _RUN_HELP)
 
     stop = verb("stop", "cli_control", "let a run save and end, and wait until it has", "stop last")
+    pause = verb("pause", "cli_control", "let a run save and free its device until it is resumed", "pause last")
     kill = verb("kill", "cli_control", "end a run at once, without saving", "kill warm-otter")
     resume = verb(
         "resume",
@@ -152,8 +177,28 @@ def make_parser() -> argparse.ArgumentParser:
         "resume last --detach",
         "print one JSON object a line",
     )
-    for one in (stop, kill, resume):
+    change = verb(
+        "set", "cli_requests", "change the learning rate or the steps of a run that trains",
+        "set last lr=x0.5 steps=+1000", do="set_values",
+    )  # fmt: skip
+    now = verb(
+        "ask",
+        "cli_requests",
+        "let a run that trains evaluate, save or probe at its next step",
+        "ask last evaluate",
+    )
+    for one in (stop, pause, kill, resume, change, now):
         one.add_argument("run", metavar="RUN", help=_RUN_HELP)
+    change.add_argument(
+        "changes", nargs="+", metavar="lr=RATE|steps=N",
+        help="lr=3e-4 is a rate, lr=x0.5 a factor; steps=5000 is a number, steps=+1000 and steps=-500 a change",
+    )  # fmt: skip
+    now.add_argument("what", choices=("evaluate", "checkpoint", "probe"), help="what it is to do now")
+    for one in (change, now):
+        one.add_argument(
+            "--timeout", type=_seconds, default=60.0, metavar="SECONDS",
+            help="wait so long for the engine's answer, 0 not at all (default: 60); the request stays after it",
+        )  # fmt: skip
     resume.add_argument(
         "--checkpoint", default="last", metavar="best|last|STEP", help="where to go on (default: last)"
     )
@@ -161,6 +206,28 @@ def make_parser() -> argparse.ArgumentParser:
         "--processes", type=int, default=0, metavar="N", help="another number of processes (GPUs) than before"
     )
     resume.add_argument("--detach", action="store_true", help="return once the run is started; it goes on")
+
+    join = verb(
+        "join", "cli_join", "train this machine's share of a run of several machines, beside the first one's",
+        "join last --runs-dir /shared/runs",
+    )  # fmt: skip
+    join.add_argument("run", metavar="RUN", help=_RUN_HELP)
+    join.add_argument(
+        "--processes", type=int, default=0, metavar="N", help="another number of processes (GPUs) here"
+    )
+
+    curriculum = verb(
+        "curriculum", "cli_curriculum",
+        "say whether a run's curriculum helped, against the same tokens without it", "curriculum last --start-twin",
+    )  # fmt: skip
+    curriculum.add_argument("run", metavar="RUN", help=_RUN_HELP)
+    curriculum.add_argument(
+        "--twin", default="", metavar="RUN", help="the run without it; without this, the one that matches best"
+    )
+    curriculum.add_argument(
+        "--start-twin", action="store_true", help="start the same run without the curriculum, for as many tokens"
+    )
+    curriculum.add_argument("--detach", action="store_true", help="with --start-twin: return once it is started")
 
     presets = verb(
         "presets", "cli_presets", "list the presets, show one, or compare the models of several",
@@ -180,6 +247,13 @@ def make_parser() -> argparse.ArgumentParser:
 
     verb("doctor", "doctor", "say what this machine has: Python, torch, GPUs, disk, terminal, hub", "doctor")
     return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds from 0 on")
+    return seconds
 
 
 def _from_module(module: str, name: str) -> Callable[[argparse.Namespace], int]:

@@ -1,9 +1,10 @@
-"""`stop` and `kill`: end a run, and wait until it has ended."""
+"""`stop`, `pause` and `kill`: end a run, for now or for good, and wait until it has ended."""
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 
 from runs import launch
 from runs.folder import RunFolder
@@ -16,13 +17,22 @@ _POLL_S = 0.1
 
 def stop(options: argparse.Namespace) -> int:
     """Ask the run to save and end."""
+    return _end(options, launch.stop, "was asked to save and end")
+
+
+def pause(options: argparse.Namespace) -> int:
+    """Ask the run to save, end and free its device until it is resumed."""
+    return _end(options, launch.pause, "was asked to save and to free its device")
+
+
+def _end(options: argparse.Namespace, ask: Callable[[RunFolder], None], said: str) -> int:
     folder = the_run(options)
     try:
-        launch.stop(folder)
+        ask(folder)
     except ValueError as error:
         raise WrongRequest(str(error)) from None
     if not options.json:
-        say(f"{folder.about().name} was asked to save and end")
+        say(f"{folder.about().name} {said}")
     return _wait(folder, options.json)
 
 
@@ -43,7 +53,7 @@ def _wait(folder: RunFolder, as_json: bool) -> int:
     """Wait for the end; the stop ladder bounds it. Ctrl-C ends only the waiting."""
     told = ""
     while (status := read_status(folder)).is_live:
-        if not as_json and status.state == "stopping" and status.reason and status.reason != told:
+        if not as_json and status.state in ("stopping", "pausing") and status.reason and status.reason != told:
             told = status.reason
             say(f"{told}; the next step comes in {max(0.0, status.deadline - time.time()):.0f} s")
         time.sleep(_POLL_S)

@@ -13,6 +13,7 @@ from runs.events import (
     CheckpointSaved,
     ControlAnswered,
     Evaluated,
+    HealthNoticed,
     Notice,
     Probed,
     ProbeResult,
@@ -72,8 +73,15 @@ class Lines:
                 say(f"saved {event.name}{' (best)' if event.is_best else ''} in {event.elapsed_s:.1f} s")
             case CheckpointFellBack():
                 say(f"! {event.wanted} cannot be used ({event.reason}); it goes on from {event.used}")
-            case ControlAnswered() | Notice():
-                say(event.message if getattr(event, "level", "info") == "info" else f"! {event.message}")
+            case ControlAnswered():
+                self._total_steps = event.total_steps or self._total_steps
+                say(
+                    f"step {event.step:,}: {event.verb}{'' if event.accepted else ' was refused'}: {event.message}"
+                )
+            case Notice():
+                say(event.message if event.level == "info" else f"! {event.message}")
+            case HealthNoticed():
+                say(f"! {event.message}")
             case Probed():
                 self._probed = event
 
@@ -103,8 +111,10 @@ def to_beat(baselines: Baselines) -> str:
 
 
 def say_probes(probes: tuple[ProbeResult, ...]) -> None:
-    """A line for each [MASK] with its most probable words."""
+    """A line for each [MASK] with its most probable words, and one for a text that goes on."""
     for probe in probes:
+        if probe.generated:
+            say(f"  {probe.text} →{probe.generated}")
         for candidates in probe.masks:
             words = "  ".join(f"{candidate.token} {candidate.probability:.2f}" for candidate in candidates)
             say(f"  {probe.text}  →  {words}")

@@ -1,4 +1,4 @@
-"""`probe`: ask a checkpoint for the words behind a [MASK], by way of the engine's playground process."""
+"""`probe`: ask a checkpoint what it makes of a text, by way of the engine's playground process."""
 
 from __future__ import annotations
 
@@ -9,13 +9,22 @@ from typing import Any
 
 import msgspec
 
-from presets.schema import MASK_TOKEN
+from presets.config import ConfigError
+from presets.schema import MASK_TOKEN, RunConfig
 from runs.events import ProbeResult
+from runs.folder import RunFolder
 from runs.launch import child_environment
 from tui.cli_output import DONE, FAILED, WrongRequest, say, say_json, warn
 from tui.cli_reference import checkpoint_name, the_run
 
 _TIMEOUT_S = 300.0
+_SAMPLING = {
+    "new_tokens": "--new-tokens",
+    "temperature": "--temperature",
+    "sample_top_k": "--draw-from",
+    "top_p": "--top-p",
+    "seed": "--seed",
+}
 
 
 class _Answer(msgspec.Struct):
@@ -26,10 +35,9 @@ class _Answer(msgspec.Struct):
 
 
 def probe(options: argparse.Namespace) -> int:
-    """Print the most probable words for each [MASK] of the text."""
+    """Print the most probable words for each [MASK] of the text, how it goes on, or its labels."""
     folder = the_run(options)
-    if MASK_TOKEN not in options.text:
-        raise WrongRequest(f"the text has no {MASK_TOKEN}: {options.text!r}")
+    _require_fitting(options, _config(folder))
     if options.top < 1:
         raise WrongRequest(f"--top {options.top}: at least 1 word")
     request = {
@@ -37,6 +45,7 @@ def probe(options: argparse.Namespace) -> int:
         "checkpoint": checkpoint_name(options.checkpoint),
         "text": options.text,
         "top_k": options.top,
+        **{name: getattr(options, name) for name in _SAMPLING},
     }
     reply = _ask(request)
     if reply is None:
@@ -54,8 +63,28 @@ def probe(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _config(folder: RunFolder) -> RunConfig:
+    try:
+        return folder.config()
+    except (OSError, ConfigError) as error:
+        raise WrongRequest(f"the settings of {folder.about().name} cannot be read: {error}") from None
+
+
+def _require_fitting(options: argparse.Namespace, config: RunConfig) -> None:
+    """Say what the model cannot do with this text before a process is started for it. Raises WrongRequest."""
+    kind = config.objective.kind
+    if kind in ("mlm", "nsp", "sop") and MASK_TOKEN not in options.text:
+        raise WrongRequest(f"the text has no {MASK_TOKEN}: {options.text!r}")
+    if kind == "clm" and MASK_TOKEN in options.text:
+        message = f"the text has a {MASK_TOKEN}, and this is a causal model: it goes on from a beginning"
+        raise WrongRequest(f"{message}: {options.text!r}")
+    given = [option for name, option in _SAMPLING.items() if getattr(options, name) is not None]
+    if given and kind != "clm":
+        raise WrongRequest(f"{given[0]} is for causal models; this one's objective is {kind}")
+
+
 def _say(result: ProbeResult, checkpoint: str) -> None:
-    say(f"{result.text}  ({checkpoint})")
+    say(f"{result.text}{result.generated}  ({checkpoint})")
     for place, candidates in enumerate(result.masks, 1):
         if len(result.masks) > 1:
             say(f"{MASK_TOKEN} {place}")

@@ -46,7 +46,7 @@ def train(options: argparse.Namespace) -> int:
         wanted = with_lasting_references(wanted, runs)
     except MissingReference as error:
         raise WrongRequest(str(error)) from None
-    with _Interrupts() as interrupts:
+    with Interrupts() as interrupts:
         try:
             folder = create_run(runs, wanted, name=options.name, preset=preset.name)
         except OSError as error:
@@ -58,14 +58,17 @@ def resume(options: argparse.Namespace) -> int:
     """Start the next attempt of a run, and follow it."""
     folder = the_run(options)
     name = checkpoint_name(options.checkpoint)
-    if not any(folder.checkpoints_dir.glob("step-*" if name in ("last", "best") else name)):
+    has_it = any(folder.checkpoints_dir.glob("step-*" if name in ("last", "best") else name))
+    if not has_it and name == "last" and read_status(folder).state == "paused":
+        name = ""  # it was paused before its first step: to go on is to begin
+    elif not has_it:
         raise WrongRequest(f"{folder.about().name} has no checkpoint {name} to go on from")
     if options.processes:
         try:
             config.with_values(folder.config(), {"launch.num_processes": options.processes})
         except config.ConfigError as error:
             raise WrongRequest(str(error)) from None
-    with _Interrupts() as interrupts:
+    with Interrupts() as interrupts:
         return _start(folder, name, options, interrupts)
 
 
@@ -84,14 +87,14 @@ def read(reference: str) -> catalog.Preset:
         raise WrongRequest(f"{reference}: " + "; ".join(str(problem) for problem in error.problems)) from None
 
 
-class _Interrupts:
+class Interrupts:
     """Counts Ctrl-C and SIGTERM instead of dying of them; for the time in which a run must not be left alone."""
 
     def __init__(self) -> None:
         self.count = 0
         self._before: dict[signal.Signals, signal._HANDLER] = {}
 
-    def __enter__(self) -> _Interrupts:
+    def __enter__(self) -> Interrupts:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._on_signal)
         return self
@@ -104,7 +107,7 @@ class _Interrupts:
         self.count += 1
 
 
-def _start(folder: RunFolder, resume: str, options: argparse.Namespace, interrupts: _Interrupts) -> int:
+def _start(folder: RunFolder, resume: str, options: argparse.Namespace, interrupts: Interrupts) -> int:
     if interrupts.count:
         return INTERRUPTED
     try:
@@ -119,12 +122,15 @@ def _start(folder: RunFolder, resume: str, options: argparse.Namespace, interrup
         say_json({"kind": "launched", "id": folder.id, "name": name, "path": str(folder.path)})
     else:
         say(f"{name}  {folder.path}")
+        num_nodes = folder.config().launch.num_nodes
+        if num_nodes > 1:
+            say(f"it begins when {num_nodes - 1} more joined, each with: tinytrain-tui join {folder.id}")
     if options.detach:
         return DONE
     return _follow(folder, options.json, interrupts)
 
 
-def _follow(folder: RunFolder, as_json: bool, interrupts: _Interrupts) -> int:
+def _follow(folder: RunFolder, as_json: bool, interrupts: Interrupts) -> int:
     """Print what the newest attempt writes until it is over; the first Ctrl-C stops it, the second kills."""
     attempt = folder.attempts()[-1]
     lines = Lines(as_json)

@@ -71,7 +71,8 @@ def this_machine(num_gpus: int | None = None) -> Machine:
 def data_key(config: RunConfig) -> str:
     """Changes when the hub, or the token caches, would have to be asked again."""
     data = config.data
-    return f"{corpora.token_cache_key(data)} {data.sequence_length} {data.long_documents}"
+    key = corpora.token_cache_key(data, labelled=config.objective.has_labels)
+    return f"{key} {data.sequence_length} {data.long_documents}"
 
 
 def dataset_sentence(config: RunConfig) -> str:

@@ -48,6 +48,19 @@ def stop(screen: Screen[Any], run: RunChoice) -> None:
     )
 
 
+def pause(screen: Screen[Any], run: RunChoice) -> None:
+    """Ask, then have it save and free its device until it is resumed."""
+    if not run.status.is_live:
+        _say(screen, f"{run.name} is {run.status.state}; there is nothing to pause.")
+        return
+    if run.status.state in ("stopping", "pausing"):
+        _say(screen, f"{run.name} is {run.status.state} already; X kills it.")
+        return
+    body = f"{run.name} finishes its step, saves a checkpoint and frees its device. r goes on from there."
+    dialog = ConfirmDialog("Pause this run?", body, confirm="Pause")
+    _ask(screen, dialog, partial(launch.pause, run.folder), "pausing")
+
+
 def kill(screen: Screen[Any], run: RunChoice) -> None:
     """Have the name typed, then kill every process of the run."""
     if not run.status.is_live:

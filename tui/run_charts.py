@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runs.events import ControlAnswered
 from runs.reader import RunSnapshot
 from tui.axes import short_number
 from tui.safe_text import safe_text
-from tui.widgets.chart_picture import ChartSpec, smoothing_for
+from tui.widgets.chart_picture import ChartSpec, Mark, smoothing_for
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,10 @@ class RunChart:
     title: str
     metrics: tuple[str, ...]
 
+
+_DEEDS = {
+    "evaluate": "evaluated", "checkpoint": "checkpoint", "probe": "probed", "pause": "paused", "stop": "stopped",
+}  # fmt: skip
 
 CHARTS = (
     RunChart("loss", "loss", ("loss", "val_loss")),
@@ -45,11 +50,30 @@ def spec_of(chart: RunChart, snapshot: RunSnapshot) -> ChartSpec:
         second="val_loss",
         smoothed=True,
         guides=guides,
-        splices=snapshot.splices,
+        marks=marks_of(snapshot),
         best=best,
         total_steps=snapshot.total_steps,
         empty=waiting_words(snapshot),
     )
+
+
+def marks_of(snapshot: RunSnapshot) -> tuple[Mark, ...]:
+    """What somebody did to the run while it trained, and where it was resumed: one mark a step."""
+    done: dict[int, list[str]] = {}
+    for control in snapshot.controls:
+        done.setdefault(control.step, []).append(_deed(control))
+    for step in snapshot.splices:
+        done.setdefault(step, []).append("resumed")
+    return tuple(Mark(step, ", ".join(dict.fromkeys(words))) for step, words in sorted(done.items()))
+
+
+def _deed(control: ControlAnswered) -> str:
+    value = safe_text(control.value, 20)
+    if control.verb == "lr":
+        return f"lr {value.replace('x', '×')}"
+    if control.verb == "steps":
+        return f"{value} steps"
+    return _DEEDS.get(control.verb, safe_text(control.verb, 20))
 
 
 def waiting_words(snapshot: RunSnapshot) -> str:
@@ -87,6 +111,8 @@ def _loss_title(snapshot: RunSnapshot) -> str:
         parts.append(f"◆ val {snapshot.last_val_loss:.3f}")
     if snapshot.best_loss is not None:
         parts.append("★ best")
+    if snapshot.controls:
+        parts.append("▼ asked")
     if snapshot.baselines is not None and snapshot.baselines.floor_loss is not None:
         parts.append(f"floor {snapshot.baselines.floor_loss:.3f}")
     return "  ".join(parts)

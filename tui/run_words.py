@@ -13,6 +13,7 @@ from runs.events import (
     ControlAnswered,
     Evaluated,
     Event,
+    HealthNoticed,
     Notice,
 )
 from runs.reader import RunSnapshot
@@ -94,6 +95,8 @@ def sentence_of(event: Event) -> str:
             words = f"{event.verb}{taken}: {event.message}" if event.message else f"{event.verb}{taken}"
         case Notice():
             words = event.message if event.level == "info" else f"{event.level}: {event.message}"
+        case HealthNoticed():
+            words = f"warning: {event.message}"
         case AttemptEnded():
             words = f"{event.state} at step {event.step:,}" + (f": {event.reason}" if event.reason else "")
         case _:

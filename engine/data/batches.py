@@ -28,8 +28,15 @@ class SequenceStore:
         self._tokens: list[Tensor] = []  # one a shard: memory-mapped on the CPU, copied to a device once
         self._id_mask = 0
         self._starts = torch.empty(0, dtype=torch.int64, device=device)
-        self.lengths = torch.empty(0, dtype=torch.int64, device=device)
-        """(N,) tokens of each sequence with [CLS] and [SEP]."""
+        self.lengths = torch.empty(0, dtype=torch.int64)
+        """(N,) tokens of each sequence with [CLS] and [SEP], on the CPU."""
+        self._device_lengths = self.lengths.to(device)
+        self.labels: Tensor | None = None
+        """(N,) the class of each sequence's document, on the CPU; None for text without labels."""
+        self._splits: list[Split] = []
+        self._host: SequenceStore | None = None
+        self._num_bounded = 0
+        self._shard_bounds = self._document_bounds = torch.empty((0, 2), dtype=torch.int64)
         for split in splits:
             self.add(split)
 
@@ -45,20 +52,69 @@ class SequenceStore:
         self._id_mask = (1 << 8 * width) - 1
         self._tokens.append(torch.from_numpy(signed).to(self._device))
         self._starts = torch.cat([self._starts, torch.from_numpy(starts).to(self._device)])
-        self.lengths = torch.cat([self.lengths, torch.from_numpy(lengths + 2).to(self._device)])
+        self.lengths = torch.cat([self.lengths, torch.from_numpy(lengths + 2)])
+        self._device_lengths = self.lengths.to(self._device)
         self.sizes.append(len(starts))
+        self._splits.append(split)
+        if split.labels is not None:
+            labels = torch.from_numpy(split.labels[split.owners(starts)])
+            self.labels = labels if self.labels is None else torch.cat([self.labels, labels])
         self._ends = torch.tensor(self.sizes, device=self._device).cumsum(0)
 
-    def rows(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, L) token ids `[CLS] … [SEP] [PAD] …`, and (B,) lengths. indices: (B,) int64."""
-        lengths = self.lengths[indices]
-        position = torch.arange(self.length, device=indices.device)
+    def rows(self, indices: Tensor, length: int = 0) -> tuple[Tensor, Tensor, bool]:
+        """(B, L) token ids `[CLS] … [SEP] [PAD] …`, (B,) lengths, and whether any row is padded.
+
+        indices: (B,) int64 on the CPU. length: L, to which sequences are cut; 0 for the store's own.
+        """
+        length = length or self.length
+        is_padded = bool((self.lengths[indices] < length).any())  # told on the CPU: nobody waits for a device
+        indices = indices.to(self._device, non_blocking=True)
+        lengths = self._device_lengths[indices].clamp(max=length)
+        position = torch.arange(length, device=self._device)
         flat = self._starts[indices][:, None] + (position - 1)
         tokens = self._gather(indices, flat).to(torch.int64) & self._id_mask
         end = lengths[:, None] - 1
         tokens = torch.where(position < end, tokens, torch.where(position == end, SEP, PAD))
         tokens[:, 0] = CLS
-        return tokens, lengths
+        return tokens, lengths, is_padded
+
+    @property
+    def device(self) -> torch.device:
+        """Where rows come from."""
+        return self._device
+
+    def on_cpu(self) -> SequenceStore:
+        """The same sequences from the host's memory: for what a step has to know without waiting for a device."""
+        if self._device.type == "cpu":
+            return self
+        if self._host is None:
+            self._host = SequenceStore((), self._data, torch.device("cpu"))
+        for split in self._splits[len(self._host.sizes) :]:
+            self._host.add(split)
+        return self._host
+
+    @property
+    def shard_bounds(self) -> Tensor:
+        """(N, 2) on the CPU: the first sequence of each one's shard, and the one after its last."""
+        return self._bounds()[0]
+
+    @property
+    def document_bounds(self) -> Tensor:
+        """(N, 2) on the CPU: the first sequence of each one's document, and the one after its last."""
+        return self._bounds()[1]
+
+    def _bounds(self) -> tuple[Tensor, Tensor]:
+        """Both of them, worked out when they are asked for first, and for further shards as they come."""
+        for split in self._splits[self._num_bounded :]:
+            first = len(self._shard_bounds)
+            owners = split.owners(split.sequences(self._data)[0])
+            _, firsts, counts = np.unique(owners, return_index=True, return_counts=True)
+            own = torch.from_numpy(np.repeat(np.stack([firsts, firsts + counts], axis=1), counts, axis=0)).long()
+            shard = torch.tensor([[first, first + len(owners)]]).expand(len(owners), 2)
+            self._shard_bounds = torch.cat([self._shard_bounds, shard])
+            self._document_bounds = torch.cat([self._document_bounds, own + first])
+            self._num_bounded += 1
+        return self._shard_bounds, self._document_bounds
 
     def _gather(self, indices: Tensor, flat: Tensor) -> Tensor:
         """(B, L) numbers out of the sequences' shards. flat: (B, L) places within each one's own shard."""

@@ -52,20 +52,27 @@ _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True)
 class Batch:
-    """Some documents one after the other. end: number of the document after the last of them."""
+    """Some documents one after the other. end: number of the document after the last of them.
+
+    labels: of each document, where the text is labelled.
+    """
 
     documents: list[Rows]
     end: int
+    labels: list[int] | None = None
 
 
-def build(data: DataConfig, key: str, folder: Path, report: Report, num_sequences: int = 0) -> None:
+def build(
+    data: DataConfig, key: str, folder: Path, report: Report, num_sequences: int = 0, *, labelled: bool = False
+) -> None:
     """Bring the cache in `folder` to its end. The caller holds its lock.
 
     Shards that are whole and sound are kept. num_sequences: end early once so many of them are there to train on;
-    a later build goes on. Raises DataError, with everything that is whole left in place.
+    a later build goes on. labelled: keep the label of each document. Raises DataError, with everything that is
+    whole left in place.
     """
     try:
-        _build(data, key, folder, report, num_sequences)
+        _build(data, key, folder, report, num_sequences, labelled)
     except OSError as error:
         if error.errno not in _DISK_ERRORS:
             raise
@@ -78,7 +85,7 @@ def build(data: DataConfig, key: str, folder: Path, report: Report, num_sequence
         ) from error
 
 
-def _build(data: DataConfig, key: str, folder: Path, report: Report, num_sequences: int) -> None:
+def _build(data: DataConfig, key: str, folder: Path, report: Report, num_sequences: int, labelled: bool) -> None:
     if (folder / MANIFEST).exists():
         return
     (folder / PROBLEM).unlink(missing_ok=True)
@@ -88,7 +95,7 @@ def _build(data: DataConfig, key: str, folder: Path, report: Report, num_sequenc
     if num_sequences and num_there >= num_sequences:
         return
     # a branch of the hub may have moved since the first half was built; both have to be of one commit
-    documents = open_documents(data, report, source.commit if source else "")
+    documents = open_documents(data, report, source.commit if source else "", labelled=labelled)
     if source is None:
         source = _begin(documents, data, key, folder, report)
     tokenizer = load_tokenizer(folder / TOKENIZER)
@@ -99,7 +106,7 @@ def _build(data: DataConfig, key: str, folder: Path, report: Report, num_sequenc
     batches = _batches(documents, first, _batch_characters(data))
     while batch := next(batches, None):
         limit = _shard_tokens(data, len(records))
-        with ShardWriter(folder, len(records), first, source.vocab_size) as writer:
+        with ShardWriter(folder, len(records), first, source.vocab_size, labelled=labelled) as writer:
             while batch is not None:
                 _add(writer, batch, data, source.validation_threshold, tokenizer, seen)
                 first = batch.end
@@ -143,6 +150,8 @@ def _begin(documents: Documents, data: DataConfig, key: str, folder: Path, repor
         tokenizer_sha256=hashlib.sha256(text.encode()).hexdigest(),
         created=time.time(),
         validation_threshold=threshold,
+        labels=documents.labels.names if documents.labels else (),
+        num_unlabelled=documents.labels.num_unlabelled if documents.labels else 0,
     )
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # not before: a source that cannot be read leaves none
     write_atomically(folder / TOKENIZER, text.encode())
@@ -208,15 +217,16 @@ def _batches(documents: Documents, first: int, max_characters: int) -> Iterator[
     batch: list[Rows] = []
     characters = 0
     number = first
+    labels = documents.labels.codes.tolist() if documents.labels else None
     for rows in documents.read(first):
         batch.append(rows)
         number += 1
         characters += sum(map(len, rows))
         if len(batch) >= _BATCH_DOCUMENTS or characters >= max_characters:
-            yield Batch(batch, number)
+            yield Batch(batch, number, labels[number - len(batch) : number] if labels else None)
             batch, characters = [], 0
     if batch:
-        yield Batch(batch, number)
+        yield Batch(batch, number, labels[number - len(batch) : number] if labels else None)
 
 
 def _add(
@@ -230,7 +240,8 @@ def _add(
     """Encode a batch and append each document to its split."""
     kept: dict[str, list[Rows]] = {"train": [], "validation": []}
     hashes: dict[str, list[int]] = {"train": [], "validation": []}
-    for rows in batch.documents:
+    labels: dict[str, list[int]] = {"train": [], "validation": []}
+    for number, rows in enumerate(batch.documents):
         if not rows:
             continue
         value = document_hash(rows, data.split_seed)
@@ -240,10 +251,12 @@ def _add(
         name = "validation" if value <= threshold else "train"
         kept[name].append(rows)
         hashes[name].append(value)
+        if batch.labels is not None:
+            labels[name].append(batch.labels[number])
     for name, documents in kept.items():
         if documents:
             ids = encode_long_rows(tokenizer, [row for rows in documents for row in rows])
-            writer.add(name, documents, ids, hashes[name])
+            writer.add(name, documents, ids, hashes[name], labels[name])
 
 
 def _check_splits(records: list[ShardRecord], data: DataConfig) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from presets.schema import DataConfig
 
@@ -20,6 +24,15 @@ class DataError(ValueError):
 
 class SourceBroke(DataError):
     """A source that could be read so far, and cannot be read now; trying again later may help."""
+
+
+@dataclass(frozen=True)
+class DocumentLabels:
+    """names: of the classes. codes: (D,) which of them each document is of. num_unlabelled: rows left out."""
+
+    names: tuple[str, ...]
+    codes: NDArray[np.int64]
+    num_unlabelled: int = 0
 
 
 class Documents(Protocol):
@@ -47,6 +60,11 @@ class Documents(Protocol):
     @property
     def words(self) -> tuple[str, ...] | None:
         """The whole vocabulary in token order where it is known beforehand (grammars), else None."""
+        ...
+
+    @property
+    def labels(self) -> DocumentLabels | None:
+        """Of a source that was opened for its labels: those of its documents, which have one row each."""
         ...
 
     def read(self, first: int = 0) -> Iterator[Rows]:

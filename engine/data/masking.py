@@ -13,7 +13,8 @@ from presets.schema import NUM_SPECIAL_TOKENS, ObjectiveConfig
 
 IGNORED = -100
 _LARGEST = torch.iinfo(torch.int64).max
-_WHICH, _KIND, _WORD = 1, 2, 3  # streams of randomness
+_WHICH, _KIND, _WORD, _WHOLE = 1, 2, 3, 4  # streams of randomness
+_WIDTH_STEP = 8
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,44 @@ def num_masks(lengths: Tensor, mask_rate: float) -> Tensor:
     return ((lengths - 2).double() * mask_rate).round().long().clamp(min=1)
 
 
-def masked_positions(lengths: Tensor, keys: Tensor, length: int, mask_rate: float) -> Tensor:
+def mask_rate_at(objective: ObjectiveConfig, share: float) -> float:
+    """The training rate when this share of the run's steps is over: a straight line between its two ends."""
+    if not objective.mask_rate_end:
+        return objective.mask_rate
+    return objective.mask_rate + (objective.mask_rate_end - objective.mask_rate) * share
+
+
+def masked_positions(
+    lengths: Tensor,
+    keys: Tensor,
+    length: int,
+    mask_rate: float,
+    starts: Tensor | None = None,
+    *,
+    rate_varies: bool = False,
+) -> Tensor:
     """Choose which tokens of each row to predict.
 
     lengths: (B,) tokens with [CLS] and [SEP]. keys: (B,) from `sample_keys`. Returns (B, M) positions,
     distinct within a row, never of a special token; rows with fewer than M are filled up with -1. M is the
-    same for all batches of one length, so that compiled steps see one shape (Geiping & Goldstein 2022, 4.2).
+    same for all batches of one length, so that compiled steps see one shape (Geiping & Goldstein 2022, 4.2);
+    where the rate varies it goes in steps of 8, so that they see few.
+    starts: (B, L) bool, true where a word begins. With it words are chosen, in an order of their own, until the
+    row has its number; the last one is cut where it would be more, and its first pieces are taken.
     """
-    random = position_keys(keys, length, _WHICH)
     position = torch.arange(length, device=keys.device)
     is_word = (position >= 1) & (position < lengths[:, None] - 1)
     width = int(num_masks(torch.tensor([length]), mask_rate))
-    chosen = random.masked_fill(~is_word, _LARGEST).topk(width, dim=1, largest=False).indices
+    if rate_varies:
+        width = min(-(-width // _WIDTH_STEP) * _WIDTH_STEP, length)
+    if starts is None:
+        random = position_keys(keys, length, _WHICH)
+        chosen = random.masked_fill(~is_word, _LARGEST).topk(width, dim=1, largest=False).indices
+    else:
+        # what stands before the first beginning is the rest of a word that was cut, and counts as one
+        words = (starts & is_word).long().cumsum(1)
+        random = position_keys(keys, length + 1, _WHOLE).gather(1, words)
+        chosen = random.masked_fill(~is_word, _LARGEST).sort(dim=1, stable=True).indices[:, :width]
     is_spare = torch.arange(width, device=keys.device) >= num_masks(lengths, mask_rate)[:, None]
     return chosen.masked_fill(is_spare, -1)
 
@@ -59,14 +86,19 @@ def apply_masks(
     vocab_size: int,
     objective: ObjectiveConfig,
     mask_rate: float,
+    is_padded: bool,
+    starts_word: Tensor | None = None,
 ) -> MaskedBatch:
     """Hide tokens: of the chosen ones 80 % become [MASK], 10 % a random word, 10 % stay (as configured).
 
     tokens: (B, L) ids with specials and padding. Random words are uniform over the whole vocabulary
-    without the special tokens (Devlin et al. 2019, 3.1).
+    without the special tokens (Devlin et al. 2019, 3.1). starts_word: (V,) bool, which tokens begin a word; with
+    it whole words are chosen. What becomes of a chosen token is drawn for each piece of a word by itself.
     """
     length = tokens.shape[1]
-    chosen = masked_positions(lengths, keys, length, mask_rate)
+    starts = None if starts_word is None else starts_word[tokens]
+    rate_varies = objective.mask_rate_end > 0
+    chosen = masked_positions(lengths, keys, length, mask_rate, starts, rate_varies=rate_varies)
     is_spare = chosen < 0
     positions = chosen.clamp(min=0)
     originals = tokens.gather(1, positions)
@@ -85,5 +117,5 @@ def apply_masks(
         lengths=lengths,
         positions=positions,
         targets=originals.masked_fill(is_spare, IGNORED),
-        is_padded=bool((lengths < length).any()),
+        is_padded=is_padded,
     )

@@ -104,7 +104,7 @@ class ShardFeed:
         if self._reader is None:
             self._reader = self._start()
         while time.monotonic() < until:
-            if self._stop.poll():
+            if self._stop.wants_end():
                 return _State(stop=self._stop.reason)
             has_ended = self._reader.poll() is not None
             found = self._look()

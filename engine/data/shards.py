@@ -47,11 +47,13 @@ class Split:
     """One split of one shard, memory-mapped.
 
     tokens: (N,) uint16 or uint32. rows, documents: int64 token offsets, one more than there are of them.
+    labels: (D,) of each document, where the text is labelled.
     """
 
     tokens: NDArray[np.uint16] | NDArray[np.uint32]
     rows: NDArray[np.int64]
     documents: NDArray[np.int64]
+    labels: NDArray[np.int64] | None = None
 
     def sequences(self, data: DataConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Starts and lengths (in tokens) of the sequences that the configuration cuts this split into."""
@@ -65,6 +67,11 @@ class Split:
         nth = np.arange(len(owner)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
         starts = self.documents[:-1][owner] + nth * room
         return starts, np.minimum(room, self.documents[1:][owner] - starts)
+
+    def owners(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Which document each sequence is of. starts: (N,) from `sequences`."""
+        owners: NDArray[np.int64] = np.searchsorted(self.documents, starts, side="right") - 1
+        return owners
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,13 @@ def _open_split(folder: Path, name: str, kind: type[np.uint16] | type[np.uint32]
     tokens: NDArray[Any] = np.empty(0, dtype=kind)  # nothing to map in an empty file
     if path.stat().st_size:
         tokens = np.memmap(path, dtype=kind, mode="c")
-    return Split(tokens, np.load(folder / f"{name}.rows.npy"), np.load(folder / f"{name}.documents.npy"))
+    labels = folder / f"{name}.labels.npy"
+    return Split(
+        tokens,
+        np.load(folder / f"{name}.rows.npy"),
+        np.load(folder / f"{name}.documents.npy"),
+        np.load(labels) if labels.exists() else None,
+    )
 
 
 @dataclass
@@ -121,6 +134,7 @@ class _OpenSplit:
     file: BinaryIO
     rows: list[int] = field(default_factory=lambda: [0])
     documents: list[int] = field(default_factory=lambda: [0])
+    labels: list[int] = field(default_factory=list)
     words: int = 0
     unknown: int = 0
     longest: list[tuple[int, str]] = field(default_factory=list)
@@ -135,12 +149,15 @@ class _OpenSplit:
 class ShardWriter:
     """Appends documents to a shard that does not count until `close`; leaves nothing behind otherwise."""
 
-    def __init__(self, caches_folder: Path, index: int, first_document: int, vocab_size: int) -> None:
+    def __init__(
+        self, caches_folder: Path, index: int, first_document: int, vocab_size: int, *, labelled: bool = False
+    ) -> None:
         self._target = caches_folder / shard_name(index)
         self._building = caches_folder / f"{shard_name(index)}.building"
         self._index = index
         self._first_document = first_document
         self._kind = token_type(vocab_size)
+        self._labelled = labelled
         self._token_counts = np.zeros(vocab_size, dtype=np.int64)
         self._hashes: list[int] = []
         self._duplicates = 0
@@ -163,9 +180,17 @@ class ShardWriter:
         """Tokens of both splits so far."""
         return sum(split.documents[-1] for split in self._splits.values())
 
-    def add(self, name: str, documents: list[Rows], row_ids: list[list[int]], hashes: list[int]) -> None:
-        """Several documents: their rows, the token ids of each row one after the other, and their hashes."""
+    def add(
+        self,
+        name: str,
+        documents: list[Rows],
+        row_ids: list[list[int]],
+        hashes: list[int],
+        labels: list[int] | None = None,
+    ) -> None:
+        """Several documents: their rows, the token ids of each row one after the other, hashes and labels."""
         split = self._splits[name]
+        split.labels += labels or ()
         sizes = [len(ids) for ids in row_ids]
         ids = np.fromiter(itertools.chain.from_iterable(row_ids), dtype=self._kind, count=sum(sizes))
         split.file.write(ids.data)  # not tofile, whose errors do not say that the disk is full
@@ -198,6 +223,8 @@ class ShardWriter:
             split.file.close()
             _save(folder / f"{name}.rows.npy", np.array(split.rows, dtype=np.int64))
             _save(folder / f"{name}.documents.npy", np.array(split.documents, dtype=np.int64))
+            if self._labelled:
+                _save(folder / f"{name}.labels.npy", np.array(split.labels, dtype=np.int64))
         _save(folder / "token_counts.npy", self._token_counts)
         _save(folder / "hashes.npy", np.array(self._hashes, dtype=np.uint64))
         longest = sorted(self._splits["train"].longest, reverse=True)

@@ -44,6 +44,11 @@ class TokenCache:
         return self.source.vocab_size
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes, of labelled text; `SequenceStore.labels` counts them."""
+        return self.source.labels
+
+    @property
     def train(self) -> SplitCounts:
         """Counts of the training split."""
         return _sum([shard.record.train for shard in self.shards])
@@ -73,25 +78,28 @@ def _sum(counts: list[SplitCounts]) -> SplitCounts:
     return total
 
 
-def open_or_build(data: DataConfig, caches: Path, report: Report) -> TokenCache:
+def open_or_build(data: DataConfig, caches: Path, report: Report, *, labelled: bool = False) -> TokenCache:
     """The complete cache of this dataset; built under a lock as far as it is not there, or not sound.
 
-    Several processes that ask at once build it once. Raises DataError or OSError.
+    labelled: with a label for each document. Several processes that ask at once build it once.
+    Raises DataError or OSError.
     """
-    key = cache_key(data)
+    key = cache_key(data, labelled=labelled)
     folder = caches / key
     with locked(caches, key, report):
-        repair_or_build(data, key, folder, report)
+        repair_or_build(data, key, folder, report, labelled=labelled)
         os.utime(folder / MANIFEST)  # last used
         return open_cache(folder)
 
 
-def repair_or_build(data: DataConfig, key: str, folder: Path, report: Report, num_sequences: int = 0) -> None:
+def repair_or_build(
+    data: DataConfig, key: str, folder: Path, report: Report, num_sequences: int = 0, *, labelled: bool = False
+) -> None:
     """Drop what is damaged and build what is missing (see `build`); the caller holds the lock."""
     damage = drop_damage(folder, key)
     if damage:
         report(f"the token cache is damaged ({damage}) and is rebuilt", 0, 0, "documents")
-    build(data, key, folder, report, num_sequences)
+    build(data, key, folder, report, num_sequences, labelled=labelled)
 
 
 def open_cache(folder: Path, num_shards: int | None = None) -> TokenCache:

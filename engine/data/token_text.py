@@ -1,8 +1,10 @@
-"""What a person should see of a token: no bytes, `Ġ`, `▁` or `##`."""
+"""What a person should see of a token, and of a row of them: no bytes, `Ġ`, `▁` or `##`."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Literal
 
 from tokenizers import Tokenizer
 
@@ -17,9 +19,20 @@ def _byte_characters() -> tuple[str, ...]:
 
 
 BYTE_CHARACTERS = _byte_characters()
-_BYTES = {character: byte for byte, character in enumerate(BYTE_CHARACTERS)}
+BYTE_OF_CHARACTER = {character: byte for byte, character in enumerate(BYTE_CHARACTERS)}
+TokenStyle = Literal["bytes", "spaces", "words"]
 _FALLBACK = re.compile(r"<0x([0-9A-F]{2})>")
 _SPACE, _CONTINUES = "␣", "…"
+_NO_SPACE_BEFORE = frozenset(",.;:!?)]}%'’-")
+_NO_SPACE_AFTER = frozenset("([{$'’-")
+
+
+def token_style(tokenizer: Tokenizer) -> TokenStyle:
+    """How tokens are written: as bytes' characters (`Ġhouse`), with a sign for spaces (`▁house`), or as words."""
+    style = f"{tokenizer.pre_tokenizer}{tokenizer.decoder}{tokenizer.normalizer}"
+    if "ByteLevel" in style:
+        return "bytes"
+    return "spaces" if "▁" in style or "Metaspace" in style else "words"
 
 
 def token_text(tokenizer: Tokenizer, token_id: int) -> str:
@@ -32,12 +45,12 @@ def token_text(tokenizer: Tokenizer, token_id: int) -> str:
         return "?"
     if token_id < len(SPECIAL_TOKENS):
         return str(token)
-    style = f"{tokenizer.pre_tokenizer}{tokenizer.decoder}{tokenizer.normalizer}"
-    if "ByteLevel" in style and all(character in _BYTES for character in token):
-        text = bytes(_BYTES[character] for character in token).decode("utf-8", "backslashreplace")
+    style = token_style(tokenizer)
+    if style == "bytes" and all(character in BYTE_OF_CHARACTER for character in token):
+        text = bytes(BYTE_OF_CHARACTER[character] for character in token).decode("utf-8", "backslashreplace")
         single_bytes = tokenizer.get_vocab_size() == len(SPECIAL_TOKENS) + len(BYTE_CHARACTERS)
         return _visible(text) if single_bytes else _part(text)
-    if "▁" in style or "Metaspace" in style:
+    if style == "spaces":
         if fallback := _FALLBACK.fullmatch(token):
             return f"\\x{fallback[1].lower()}"
         return _part(token.replace("▁", " "))
@@ -56,3 +69,23 @@ def _part(text: str) -> str:
 def _visible(text: str) -> str:
     shown = text.replace(" ", _SPACE)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in shown)
+
+
+def row_text(tokenizer: Tokenizer, token_ids: Sequence[int]) -> str:
+    """A row of tokens as one text; that of a row's beginning is nearly always the beginning of the row's.
+
+    Words of a vocabulary without spaces are put together as texts usually have them: no space before a comma or on
+    either side of an apostrophe or a hyphen. Bytes that are no whole character are `�`; [UNK] stays [UNK].
+    """
+    if token_style(tokenizer) != "words":
+        return str(tokenizer.decode(list(token_ids), skip_special_tokens=False))
+    text = ""
+    for token_id in token_ids:
+        token = tokenizer.id_to_token(token_id) or "?"
+        if token.startswith("##") and len(token) > 2:
+            text += token[2:]
+        elif text and token[0] not in _NO_SPACE_BEFORE and text[-1] not in _NO_SPACE_AFTER:
+            text += f" {token}"
+        else:
+            text += token
+    return text

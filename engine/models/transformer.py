@@ -1,24 +1,30 @@
-"""A pre-norm transformer encoder with a tied masked-LM head."""
+"""The transformer: embeddings, blocks, and the heads that predict tokens and labels."""
 
 from __future__ import annotations
 
-import math
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from engine.models.block import Block, build_norm
+from engine.models.initial_weights import draw_weights
+from engine.models.positions import rotary_table, sinusoidal_table
 from presets.schema import ModelConfig
-
-_ROTARY_BASE = 10_000.0
 
 
 class Transformer(nn.Module):
-    """Token and position embeddings, blocks, a final norm; the token embedding is also the output matrix.
+    """An encoder, or a decoder when `is_causal`; hidden states out, scores from `logits` or `classify`.
 
     labels: names of the classes that `classify` tells apart; none for a language model.
+    checkpoints_activations: compute each block a second time in backward instead of keeping what it computed
+    (Chen et al. 2016); loss and gradients are the same to the bit.
     """
+
+    _waves: Tensor
+    _rotation: Tensor
 
     def __init__(
         self,
@@ -28,6 +34,7 @@ class Transformer(nn.Module):
         *,
         is_causal: bool = False,
         labels: tuple[str, ...] = (),
+        checkpoints_activations: bool = False,
     ) -> None:
         super().__init__()
         self.config = config
@@ -35,137 +42,112 @@ class Transformer(nn.Module):
         self.length = length
         self.is_causal = is_causal
         self.labels = labels
-        self.token_embedding = nn.Embedding(vocab_size, config.hidden_size)
+        self.checkpoints_activations = checkpoints_activations
+        hidden_size = config.hidden_size
+        self.token_embedding = nn.Embedding(vocab_size, hidden_size)
         if config.positions == "learned":
-            self.position_embedding = nn.Parameter(torch.empty(length, config.hidden_size))
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
-        self.final_norm = nn.LayerNorm(config.hidden_size)
+            self.position_embedding = nn.Parameter(torch.empty(length, hidden_size))
+        elif config.positions == "sinusoidal":
+            waves = sinusoidal_table(length, hidden_size, config.init_std)
+            self.register_buffer("_waves", waves, persistent=False)
+        else:
+            rotation = rotary_table(length, hidden_size // config.num_heads)
+            self.register_buffer("_rotation", rotation, persistent=False)
+        if config.segments:
+            self.segment_embedding = nn.Embedding(config.segments, hidden_size)
+        if config.norm_place == "post":
+            self.embedding_norm = build_norm(config)
+        self.blocks = nn.ModuleList(Block(config, is_causal=is_causal) for _ in range(config.num_layers))
+        if config.norm_place == "pre":
+            self.final_norm = build_norm(config)
+        if config.head_transform:
+            self.head_dense = nn.Linear(hidden_size, hidden_size)
+            self.head_norm = build_norm(config)
+        if not config.tied_head:
+            self.head_weight = nn.Parameter(torch.empty(vocab_size, hidden_size))
         self.head_bias = nn.Parameter(torch.zeros(vocab_size))
+        if labels:
+            self.pooler = nn.Linear(hidden_size, hidden_size)
+            self.classifier = nn.Linear(hidden_size, len(labels))
+        self.embedding_dropout = nn.Dropout(config.embedding_dropout)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
+    @property
+    def has_dropout(self) -> bool:
+        """Whether training draws random numbers, which must then be seeded at every step."""
+        return max(self.config.dropout, self.config.attention_dropout, self.config.embedding_dropout) > 0
+
+    @property
+    def output_weight(self) -> Tensor:
+        """(V, H): the token embedding itself when the head is tied (Press & Wolf 2017), else its own matrix."""
+        return self.token_embedding.weight if self.config.tied_head else self.head_weight
+
+    @property
+    def last_norm(self) -> nn.Module:
+        """The norm whose output meets the output matrix."""
+        if self.config.head_transform:
+            return self.head_norm
+        return (
+            self.final_norm if self.config.norm_place == "pre" else cast(Block, self.blocks[-1]).feed_forward_norm
+        )
+
+    def forward(self, inputs: Tensor, lengths: Tensor | None, segments: Tensor | None = None) -> Tensor:
         """Hidden states (B, L, H). inputs: (B, L) ids. lengths: (B,) real tokens, or None if nothing is padded.
 
-        Padding is never attended to; its own hidden states mean nothing.
+        segments: (B, L) ids below `config.segments`; None is segment 0 everywhere. Padding, always at the end, is
+        never attended to; its own hidden states mean nothing. Raises ValueError for sequences that are too long
+        and for segments that the model has no embeddings for.
         """
         length = inputs.shape[1]
-        hidden = self.token_embedding(inputs)
-        rotation = None
-        if self.config.positions == "learned":
-            hidden = hidden + self.position_embedding[:length]
-        else:
-            head_size = self.config.hidden_size // self.config.num_heads
-            rotation = rotary_table(length, head_size, inputs.device)
+        if length > self.length:
+            raise ValueError(f"{length} tokens, and the model was built for {self.length} (data.sequence_length)")
         visible = None
-        if lengths is not None:
+        if lengths is not None and not self.is_causal:  # padding comes last: causal tokens do not see it anyway
             visible = (torch.arange(length, device=inputs.device) < lengths[:, None])[:, None, None, :]
-        hidden = self.dropout(hidden)
+        rotation = self._rotation[:length] if self.config.positions == "rotary" else None
+        hidden = self._embed(inputs, segments)
         for block in self.blocks:
-            hidden = block(hidden, visible, rotation)
-        normed: Tensor = self.final_norm(hidden)
-        return normed
+            if self.checkpoints_activations and torch.is_grad_enabled():
+                hidden = checkpoint(
+                    block, hidden, visible, rotation, use_reentrant=False, preserve_rng_state=self.has_dropout
+                )
+            else:
+                hidden = block(hidden, visible, rotation)
+        return cast(Tensor, self.final_norm(hidden)) if self.config.norm_place == "pre" else hidden
+
+    def head_features(self, hidden: Tensor) -> Tensor:
+        """What the output matrix is applied to, (..., H): BERT's dense layer and norm, or `hidden` itself."""
+        if not self.config.head_transform:
+            return hidden
+        return cast(Tensor, self.head_norm(F.gelu(self.head_dense(hidden), approximate="tanh")))
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores (..., V) over the whole vocabulary. hidden: (..., H) final hidden states."""
-        return F.linear(hidden, self.token_embedding.weight, self.head_bias.to(hidden.dtype))
+        features = self.head_features(hidden)
+        return F.linear(features, self.output_weight, self.head_bias.to(features.dtype))
+
+    def classify(self, hidden: Tensor) -> Tensor:
+        """Scores (B, C) of the labels, from the first position of (B, L, H) (Devlin et al. 2019, 3.1)."""
+        if not self.labels:
+            raise ValueError("this model was built without labels, so it has nothing to classify with")
+        return cast(Tensor, self.classifier(self.dropout(torch.tanh(self.pooler(hidden[:, 0])))))
 
     def initialise(self, seed: int) -> None:
-        """Draw all weights from one seed: normal, the outputs of each block scaled down with depth.
+        """Draw all weights from one seed: see `draw_weights`."""
+        draw_weights(self, seed)
 
-        The small deviation starts the loss at ln(vocabulary): logits are nearly 0. Blocks write into the
-        residual stream with deviation init_std / sqrt(2 · layers) (Radford et al. 2019, 2.3).
-        """
-        generator = torch.Generator().manual_seed(seed)
-        std = self.config.init_std
-        into_residual = std / math.sqrt(2 * self.config.num_layers)
-        for name, parameter in self.named_parameters():
-            with torch.no_grad():
-                if "norm" in name:
-                    parameter.fill_(1.0 if name.endswith("weight") else 0.0)
-                elif name.endswith("bias"):
-                    parameter.zero_()
-                else:
-                    is_output = name.endswith(("attention.out.weight", "down.weight"))
-                    parameter.copy_(
-                        torch.empty(parameter.shape).normal_(
-                            0.0, into_residual if is_output else std, generator=generator
-                        )
-                    )
-
-
-class Block(nn.Module):
-    """Attention, then a feed-forward part, each on a normed copy and added back (Xiong et al. 2020)."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.attention_norm = nn.LayerNorm(config.hidden_size)
-        self.attention = Attention(config)
-        self.feed_forward_norm = nn.LayerNorm(config.hidden_size)
-        self.up = nn.Linear(config.hidden_size, config.feed_forward_size)
-        self.down = nn.Linear(config.feed_forward_size, config.hidden_size)
-        self.dropout = nn.Dropout(config.dropout)
-
-    def forward(self, hidden: Tensor, visible: Tensor | None, rotation: Tensor | None) -> Tensor:
-        """hidden: (B, L, H). visible: (B, 1, 1, L) true where a key may be seen. rotation: see rotary_table."""
-        hidden = hidden + cast(
-            Tensor, self.dropout(self.attention(self.attention_norm(hidden), visible, rotation))
-        )
-        inner = F.gelu(self.up(self.feed_forward_norm(hidden)), approximate="tanh")
-        return hidden + cast(Tensor, self.dropout(self.down(inner)))
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention over all visible tokens."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.num_heads = config.num_heads
-        self.dropout = config.dropout
-        self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size)
-        self.out = nn.Linear(config.hidden_size, config.hidden_size)
-
-    def forward(self, hidden: Tensor, visible: Tensor | None, rotation: Tensor | None) -> Tensor:
-        """hidden: (B, L, H) → (B, L, H)."""
-        batch, length, size = hidden.shape
-        qkv = self.qkv(hidden).view(batch, length, 3, self.num_heads, -1)
-        query_key, value = qkv[:, :, :2], qkv[:, :, 2].transpose(1, 2)
-        if rotation is not None:
-            query_key = rotate(query_key, rotation)
-        query, key = query_key.permute(2, 0, 3, 1, 4).unbind(0)
-        dropout = self.dropout if self.training else 0.0
-        if query.is_cuda or query.dtype == torch.float32:
-            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=visible, dropout_p=dropout)
-        else:
-            mixed = _written_out_attention(query, key, value, visible, dropout)
-        merged: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, length, size))
-        return merged
-
-
-def _written_out_attention(
-    query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, dropout: float
-) -> Tensor:
-    """softmax(Q Kᵀ / √d) V as three operations: in bf16 on CPUs far faster than the fused kernel."""
-    scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-2, -1)
-    if visible is not None:
-        scores = scores.masked_fill(~visible, float("-inf"))
-    weights = torch.softmax(scores, dim=-1)
-    if dropout:
-        weights = F.dropout(weights, dropout)
-    return weights @ value
-
-
-def rotary_table(length: int, head_size: int, device: torch.device) -> Tensor:
-    """(L, D/2) complex: every position's turn for each pair of a head's numbers (Su et al. 2021, 3.4.2)."""
-    exponent = torch.arange(0, head_size, 2, device=device, dtype=torch.float32) / head_size
-    angles = torch.arange(length, device=device, dtype=torch.float32)[:, None] * _ROTARY_BASE**-exponent
-    return torch.polar(torch.ones_like(angles), angles)
-
-
-def rotate(vectors: Tensor, rotation: Tensor) -> Tensor:
-    """Turn each pair (2i, 2i + 1) of (B, L, n, heads, D) by its position's angle.
-
-    As complex numbers: on CPUs 1.7 times as fast as with halves that are cut and joined (docs/log.md).
-    """
-    pairs = torch.view_as_complex(vectors.float().view(*vectors.shape[:-1], -1, 2))
-    turned = torch.view_as_real(pairs * rotation[:, None, None]).flatten(-2)
-    return turned.to(vectors.dtype)
+    def _embed(self, inputs: Tensor, segments: Tensor | None) -> Tensor:
+        length = inputs.shape[1]
+        hidden: Tensor = self.token_embedding(inputs)
+        if self.config.positions == "learned":
+            hidden = hidden + self.position_embedding[:length]
+        elif self.config.positions == "sinusoidal":
+            hidden = hidden + self._waves[:length]
+        if self.config.segments:
+            which = torch.zeros_like(inputs) if segments is None else segments
+            hidden = hidden + self.segment_embedding(which)
+        elif segments is not None:
+            raise ValueError("segments were given, and the model has no embeddings for them (model.segments)")
+        if self.config.norm_place == "post":
+            hidden = self.embedding_norm(hidden)
+        return cast(Tensor, self.embedding_dropout(hidden))

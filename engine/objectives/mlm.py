@@ -2,112 +2,106 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from engine.baselines import frequency_baselines
 from engine.data.batches import SequenceStore
 from engine.data.hashing import sample_keys, scalar_seed
-from engine.data.masking import IGNORED, MaskedBatch, apply_masks, num_masks
-from engine.data.tokenizers import UNK
+from engine.data.masking import IGNORED, MaskedBatch, apply_masks, mask_rate_at, num_masks
 from engine.models.transformer import Transformer
-from presets.schema import ObjectiveConfig
+from engine.objectives import Draw, Scores
+from engine.objectives.token_prediction import token_score_sums, token_scores, vocabulary_loss
+from presets.schema import EVALUATION_MASK_RATE, ObjectiveConfig
+from runs.events import Baselines
 
-EVALUATION_MASK_RATE = 0.15  # whatever the training rate, so that runs compare
-_CHUNKED_UP_TO_HIDDEN = 64  # beyond it one large matrix product is faster (docs/log.md)
-_CHUNK = 64  # predictions whose logits exist at once
+_ROWS_AT_ONCE = 1024
 _FROZEN_SEED = scalar_seed(0x5EED)
 _ALL_HIDDEN = ObjectiveConfig(mask_token_share=1.0, random_token_share=0.0)
 
 
-@dataclass(frozen=True)
-class Scores:
-    """Of an evaluation. loss: mean nats a predicted token. accuracy_known: over targets that are not [UNK]."""
-
-    loss: float
-    accuracy: float
-    accuracy_known: float
-
-    @property
-    def perplexity(self) -> float:
-        """exp(loss); infinite where that overflows."""
-        return math.exp(self.loss) if self.loss < 700 else math.inf
-
-
 class MaskedLanguageModelling:
-    """Batches and loss. All randomness comes from the sample's key, so any process can make any batch.
+    """Hides tokens and asks for them, at the masked positions only.
 
     hides_every_target: evaluations put [MASK] for every target, as the exact floor of a grammar asks for: a target
     that stays or becomes another word is easier or harder than the grammar says. Otherwise they use 80/10/10.
     """
 
     def __init__(
-        self, objective: ObjectiveConfig, vocab_size: int, seed: int, *, hides_every_target: bool = False
+        self,
+        objective: ObjectiveConfig,
+        token_counts: Tensor,
+        seed: int,
+        *,
+        hides_every_target: bool = False,
+        starts_word: Tensor | None = None,
+        token_bytes: Tensor | None = None,
     ) -> None:
+        """token_counts: (V,) of the training split, which the unigram baseline knows.
+
+        starts_word: (V,) bool, needed where `objective.whole_words` is on. token_bytes: (V,), for bits per byte.
+        Raises ValueError without what is needed.
+        """
+        if objective.whole_words and starts_word is None:
+            raise ValueError("masks of whole words need to know which tokens begin a word")
         self.objective = objective
+        self._starts_word = starts_word if objective.whole_words else None
+        self._token_bytes = token_bytes
+        self.token_counts = token_counts
+        self.vocab_size = len(token_counts)
         self._frozen = _ALL_HIDDEN if hides_every_target else ObjectiveConfig()
-        self.vocab_size = vocab_size
         self._mask_seed = scalar_seed(seed, 0x3A5C)
 
-    def num_predictions(self, lengths: Tensor) -> int:
-        """How many tokens a batch of these lengths predicts; known before it is made."""
-        return int(num_masks(lengths, self.objective.mask_rate).sum())
+    def counts(self, store: SequenceStore, draw: Draw) -> tuple[float, ...]:
+        """How many tokens the global batch predicts."""
+        lengths = store.lengths[draw.samples].clamp(max=draw.length)
+        return (float(num_masks(lengths, mask_rate_at(self.objective, draw.share)).sum()),)
 
-    def training_batch(self, store: SequenceStore, epochs: Tensor, samples: Tensor) -> MaskedBatch:
-        """Dynamic masks: a sample's masks differ from epoch to epoch. epochs, samples: (B,)."""
-        tokens, lengths = store.rows(samples)
-        keys = sample_keys(self._mask_seed, epochs, samples)
-        return apply_masks(tokens, lengths, keys, self.vocab_size, self.objective, self.objective.mask_rate)
+    def training_batch(self, store: SequenceStore, draw: Draw) -> MaskedBatch:
+        """Dynamic masks: a sample's masks differ from epoch to epoch."""
+        tokens, lengths, is_padded = store.rows(draw.samples, draw.length)
+        keys = sample_keys(self._mask_seed, draw.epochs.to(tokens.device), draw.samples.to(tokens.device))
+        rate = mask_rate_at(self.objective, draw.share)
+        if self._starts_word is not None:
+            self._starts_word = self._starts_word.to(tokens.device)
+        return apply_masks(
+            tokens, lengths, keys, self.vocab_size, self.objective, rate, is_padded, self._starts_word
+        )
 
     def frozen_batch(self, store: SequenceStore, samples: Tensor) -> MaskedBatch:
-        """Evaluation masks: the same for every evaluation, run and seed. samples: (B,)."""
-        tokens, lengths = store.rows(samples)
-        keys = sample_keys(_FROZEN_SEED, torch.zeros_like(samples), samples)
-        return apply_masks(tokens, lengths, keys, self.vocab_size, self._frozen, EVALUATION_MASK_RATE)
+        """Evaluation masks: the same for every evaluation, run and seed."""
+        tokens, lengths, is_padded = store.rows(samples)
+        places = samples.to(tokens.device)
+        keys = sample_keys(_FROZEN_SEED, torch.zeros_like(places), places)
+        return apply_masks(tokens, lengths, keys, self.vocab_size, self._frozen, EVALUATION_MASK_RATE, is_padded)
 
-    def loss_sum(self, model: Transformer, batch: MaskedBatch) -> Tensor:
-        """Sum (not mean) of the cross-entropy in nats over the batch's predictions."""
-        hidden = self._masked_hidden(model, batch)
+    def loss(self, model: Transformer, batch: MaskedBatch, counts: tuple[float, ...]) -> Tensor:
+        """Cross-entropy in nats, a masked token."""
+        hidden = model.head_features(masked_hidden(model, batch))
         targets = batch.targets.flatten()
-        weight, bias = model.token_embedding.weight, model.head_bias
-        is_small = model.config.hidden_size <= _CHUNKED_UP_TO_HIDDEN
-        if is_small and hidden.device.type == "cpu" and hidden.dtype == torch.float32:
-            # the logits never exist all at once; at these sizes memory traffic is what limits
-            return F.linear_cross_entropy(
-                hidden,
-                weight,
-                targets,
-                linear_bias=bias,
-                reduction="sum",
-                ignore_index=IGNORED,
-                options=torch.nn.LinearCrossEntropyOptions(batch_chunk_size=_CHUNK),
-            )
-        logits = model.logits(hidden).float()
-        return F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
+        return vocabulary_loss(model, hidden, targets, self.objective.label_smoothing) / counts[0]
 
     def score_sums(self, model: Transformer, batch: MaskedBatch) -> Tensor:
-        """(5,) float64: loss sum, right, predicted, right among known, known among predicted."""
-        logits = model.logits(self._masked_hidden(model, batch)).float()
-        targets = batch.targets.flatten()
-        is_target = targets != IGNORED
-        is_known = is_target & (targets != UNK)
-        is_right = logits.argmax(-1) == targets
-        losses = F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="none")
-        sums = (losses, is_right & is_target, is_target, is_right & is_known, is_known)
-        return torch.stack([part.double().sum() for part in sums])
+        """(7,): see `token_score_sums`."""
+        logits = model.logits(masked_hidden(model, batch)).float()
+        if self._token_bytes is not None:
+            self._token_bytes = self._token_bytes.to(logits.device)
+        return token_score_sums(logits, batch.targets.flatten(), self._token_bytes)
 
-    def _masked_hidden(self, model: Transformer, batch: MaskedBatch) -> Tensor:
-        """(B · M, H) hidden states of the masked positions; the head sees nothing else."""
-        hidden: Tensor = model(batch.inputs, batch.lengths if batch.is_padded else None)
-        num_rows, length = batch.inputs.shape
-        offsets = torch.arange(num_rows, device=hidden.device)[:, None] * length
-        return hidden.view(num_rows * length, -1)[(batch.positions + offsets).flatten()]
+    def scores(self, sums: Tensor) -> Scores:
+        """Loss and accuracy over all masked tokens, accuracy over those whose word is known, bits per byte."""
+        return token_scores(sums)
+
+    def baselines(self, store: SequenceStore, samples: Tensor) -> Baselines:
+        """Uniform and unigram, on the very targets that evaluations use."""
+        parts = [self.frozen_batch(store, part).targets.flatten() for part in torch.split(samples, _ROWS_AT_ONCE)]
+        targets = torch.cat(parts)
+        return frequency_baselines(targets[targets != IGNORED], self.token_counts)
 
 
-def scores_from(sums: Tensor) -> Scores:
-    """Scores from the sum of `score_sums` over batches (and processes)."""
-    loss, right, predicted, right_known, known = sums.tolist()
-    return Scores(loss / max(predicted, 1), right / max(predicted, 1), right_known / max(known, 1))
+def masked_hidden(model: Transformer, batch: MaskedBatch) -> Tensor:
+    """(B · M, H) final hidden states of the masked positions; the head sees nothing else."""
+    hidden: Tensor = model(batch.inputs, batch.lengths if batch.is_padded else None)
+    num_rows, length = batch.inputs.shape
+    offsets = torch.arange(num_rows, device=hidden.device)[:, None] * length
+    return hidden.view(num_rows * length, -1)[(batch.positions + offsets).flatten()]

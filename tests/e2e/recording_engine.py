@@ -10,11 +10,10 @@ import os
 import sys
 from pathlib import Path
 
-from torch import Tensor
-
 from engine import __main__ as engine
 from engine.data.batches import SequenceStore
 from engine.data.masking import MaskedBatch
+from engine.objectives import Draw
 from engine.objectives.mlm import MaskedLanguageModelling
 from engine.stopping import StopSignal
 from engine.trainer import Trainer
@@ -28,13 +27,11 @@ def main() -> int:
     trainers: list[Trainer] = []
     make_batch, poll, train = MaskedLanguageModelling.training_batch, StopSignal.poll, Trainer.train
 
-    def recorded(
-        self: MaskedLanguageModelling, store: SequenceStore, epochs: Tensor, samples: Tensor
-    ) -> MaskedBatch:
+    def recorded(self: MaskedLanguageModelling, store: SequenceStore, draw: Draw) -> MaskedBatch:
         with path.open("a") as file:
-            pairs = list(zip(epochs.tolist(), samples.tolist(), strict=True))
+            pairs = list(zip(draw.epochs.tolist(), draw.samples.tolist(), strict=True))
             file.write(json.dumps({"step": trainers[0].state.step, "samples": pairs}) + "\n")
-        return make_batch(self, store, epochs, samples)
+        return make_batch(self, store, draw)
 
     def poll_or_stop(self: StopSignal) -> bool:
         if trainers and trainers[0].state.step >= stop_at and self.is_main:

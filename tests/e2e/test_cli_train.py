@@ -1,4 +1,4 @@
-"""`train`, `resume`, `stop`, `kill` and `probe` with real processes and the fake engine."""
+"""`train`, `resume`, `stop`, `pause`, `kill`, `set`, `ask` and `probe` with real processes and the fake engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import fake_engine
 import pytest
 from conftest import wait_until
 
-from runs import launch
+from runs import control, launch
 from runs.folder import RunFolder, all_runs
 from runs.status import read_status
 
@@ -206,3 +206,42 @@ def test_probe_asks_the_playground(spawn: Spawn, runs_path: Path) -> None:
     assert len(json.loads(out)["probes"][0]["masks"][0]) == 5
     code, _, err = result(spawn("probe", "last", "a [MASK]", "--checkpoint", "best"))
     assert (code, err) == (2, "there is no checkpoint best\n")
+
+
+def test_a_run_is_changed_while_it_trains_and_the_answers_are_printed(spawn: Spawn, runs_path: Path) -> None:
+    assert result(spawn("train", "quickstart", "--name", "otter", "--detach"))[0] == 0
+    code, out, err = result(spawn("set", "otter", "lr=x0.5", "steps=+1000"))
+    assert (code, err) == (0, "")
+    assert "learning rate 0.0005 from step" in out and "the run ends at step 1,001,000, before 1,000,000" in out
+    code, out, _ = result(spawn("ask", "otter", "evaluate", "--json"))
+    (answer,) = json.loads(out)["answers"]
+    assert code == 0 and answer["accepted"] and answer["message"].startswith("evaluate done at step")
+    code, out, err = result(spawn("ask", "otter", "probe"))
+    assert (code, out) == (2, "") and "probe was refused at step" in err and "the run has no probes" in err
+    code, out, _ = result(spawn("set", "otter", "lr=x0.5", "lr=x9000", "--json"))
+    first, second = json.loads(out)["answers"]
+    assert code == 2 and first["accepted"] and second["accepted"] is False
+    assert second["message"] == "learning rate: it would rise to 2.25, above the limit 1"
+    code, out, _ = result(spawn("pause", "otter"))
+    assert code == 0 and "otter was asked to save and to free its device" in out
+    assert "otter paused: as asked" in out
+    code, _, err = result(spawn("set", "otter", "lr=x0.5"))
+    assert code == 2 and "is paused; there is nothing to change" in err
+    assert result(spawn("resume", "otter", "--detach"))[0] == 0
+    assert result(spawn("stop", "otter"))[0] == 0
+
+
+def test_a_request_that_nobody_answers_is_explained(spawn: Spawn, runs_path: Path) -> None:
+    assert (
+        result(spawn("train", "quickstart", "--name", "deaf", "--detach", FAKE_ENGINE="ignores requests"))[0] == 0
+    )
+    folder = training(runs_path)
+    code, _, err = result(spawn("ask", "deaf", "checkpoint", "--timeout", "0.2"))
+    assert code == 1 and "no answer within 0.2 s: it is in a long step" in err and "the request stays" in err
+    code, _, err = result(spawn("ask", "deaf", "checkpoint", "--timeout", "0"))
+    assert code == 0 and "asked; deaf answers at its next step" in err
+    asking = spawn("ask", "deaf", "evaluate", "--timeout", "60")
+    wait_until(lambda: len(control.pending(folder)) == 3)
+    assert result(spawn("kill", "deaf"))[0] == 0
+    code, _, err = result(asking)
+    assert code == 1 and "deaf is stopped and did not answer before: killed" in err

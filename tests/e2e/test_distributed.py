@@ -104,11 +104,11 @@ from engine import __main__ as engine
 training_data.SIGN_OF_LIFE_S = 0.05
 real = training_data.open_or_build
 
-def slow(data, caches, report):
+def slow(data, caches, report, **options):
     for number in range(20):
         time.sleep(0.02)
         report("a slow step", number, 20, "rows")
-    return real(data, caches, report)
+    return real(data, caches, report, **options)
 
 training_data.open_or_build = slow
 os._exit(engine.main())

@@ -34,7 +34,12 @@ from tests.tiny import new_run, train
 
 PRESETS = shipped_presets()
 SHARE_OF_SAMPLES = 1000
-HUB_ROWS = {"Salesforce/wikitext": 2030, "stanfordnlp/imdb": 400}  # of WikiText more than any preset then reads
+HUB_ROWS = {
+    "Salesforce/wikitext": 2030,  # more than any preset then reads
+    "stanfordnlp/imdb": 400,
+    "stanfordnlp/sst2": 300,
+    "fancyzhx/ag_news": 300,
+}
 PATIENCE_S = 240.0
 
 
@@ -105,12 +110,12 @@ def check_samples(config: RunConfig, started: AttemptStarted) -> None:
     rows = started.train_rows + started.validation_rows
     if data.dataset == "Salesforce/wikitext":
         assert rows == pytest.approx(data.max_samples * 4 / 7, abs=8)  # four of an article's seven rows have words
-    elif data.dataset == "stanfordnlp/imdb":
+    elif data.source == "hub":
         assert rows == HUB_ROWS[data.dataset]
     elif data.source == "synthetic":
         assert rows == data.max_samples or (data.deduplicate and rows < data.max_samples)
     if data.access == "download":
-        counted = count_sequences(data)
+        counted = count_sequences(data, labelled=config.objective.has_labels)
         assert counted is not None and counted.train_rows == started.train_rows
 
 

@@ -21,8 +21,10 @@ from presets.schema import RunConfig
 from runs import control, launch
 from runs.folder import RunFolder, create_run
 from runs.lock import RunBusy, is_locked
+from runs.reader import RunReader
 from runs.records import RecordTail
 from runs.status import Outcome, RunStatus, engine_processes, read_outcome, read_state, read_status
+from runs.summary import RunIndex
 
 
 @pytest.fixture
@@ -96,6 +98,73 @@ def test_a_stop_that_takes_time_shows_as_stopping_with_a_deadline(
     status = wait_until(lambda: (s := read_status(folder)).state == "stopping" and s, what="stopping")
     assert 40 < status.deadline - time.time() <= 51
     assert ended(folder).state == "stopped"
+
+
+def test_a_paused_run_saves_frees_its_processes_and_goes_on_later(make_run: Callable[..., RunFolder]) -> None:
+    folder = make_run(grace=60)
+    launch.start(folder)
+    begun(folder)
+    state = read_state(folder)
+    launch.pause(folder)
+    outcome = ended(folder)
+    assert (outcome.state, outcome.reason) == ("paused", "as asked")
+    status = read_status(folder)
+    assert status.state == "paused" and not status.is_live
+    assert engine_processes(folder, state) == ()
+    launch.start(folder, resume="last")
+    begun(folder)
+    assert RecordTail(folder.attempt(2).events_file).poll_all()[0]["resumed_from"] == "last"
+    launch.stop(folder)
+    assert ended(folder).state == "stopped"
+
+
+def test_a_pause_that_takes_time_shows_as_pausing_and_a_stop_wins_over_it(
+    make_run: Callable[..., RunFolder],
+) -> None:
+    folder = make_run("ignores requests", grace=50)
+    launch.start(folder)
+    begun(folder)
+    launch.pause(folder)
+    status = wait_until(lambda: (s := read_status(folder)).state == "pausing" and s, what="pausing")
+    assert 40 < status.deadline - time.time() <= 51
+    with pytest.raises(ValueError, match="is pausing; it answers no more requests"):
+        launch.ask(folder, "evaluate")
+    launch.stop(folder)
+    wait_until(lambda: read_status(folder).state == "stopping", what="stopping")
+    launch.kill(folder)
+    assert ended(folder).reason == "killed"
+
+
+def test_a_pause_that_has_to_be_killed_is_no_pause(make_run: Callable[..., RunFolder]) -> None:
+    folder = make_run("ignores everything", grace=1)
+    launch.start(folder)
+    begun(folder)
+    launch.pause(folder)
+    outcome = ended(folder)
+    assert outcome.state == "stopped" and "did not stop by itself" in outcome.reason
+
+
+def test_requests_are_answered_while_the_run_goes_on(make_run: Callable[..., RunFolder]) -> None:
+    folder = make_run(grace=1)
+    launch.start(folder)
+    begun(folder)
+    with pytest.raises(ValueError, match="neither a rate"):
+        launch.ask(folder, "lr", "fast")
+    asked = [launch.ask(folder, "lr", "x0.5"), launch.ask(folder, "steps", "+5"), launch.ask(folder, "probe")]
+    events = folder.attempt(1).events_file
+
+    def answers() -> dict[str, dict[str, object]]:
+        return {r["request"]: r for r in RecordTail(events).poll_all() if r["kind"] == "control_answered"}
+
+    wait_until(lambda: len(answers()) == 3, what="three answers")
+    assert [answers()[one.id]["accepted"] for one in asked] == [True, True, False]
+    assert read_status(folder).state == "running", "nobody asked it to end"
+    assert RunReader(folder).poll().total_steps == 1_000_005
+    assert RunIndex(folder.path.parent).poll()[0].total_steps == 1_000_005
+    launch.stop(folder)
+    assert ended(folder).state == "stopped"
+    with pytest.raises(ValueError, match="is stopped; there is nothing to change"):
+        launch.ask(folder, "lr", "x0.5")
 
 
 def test_a_run_deaf_to_requests_gets_sigterm_and_may_still_save(make_run: Callable[..., RunFolder]) -> None:

@@ -13,6 +13,7 @@ import torch
 from engine.checkpoints import CheckpointError, CheckpointStore
 from engine.data.documents import DataError
 from engine.data.token_cache import open_or_build
+from engine.objectives import Draw
 from engine.trainer import Trainer
 from presets.fields import Value
 from runs import control
@@ -23,7 +24,8 @@ from runs.token_caches import cache_key
 from tests.tiny import new_run, prepare_attempt, tiny_config, train
 
 TIMING = {"seq", "time", "elapsed_s", "tokens_per_second", "samples_per_second", "step_time_s", "data_time_s",
-          "memory_allocated_bytes", "crc"}  # fmt: skip
+          "memory_allocated_bytes", "memory_reserved_bytes", "memory_peak_bytes", "host_memory_bytes",
+          "flops_per_second", "utilisation", "crc"}  # fmt: skip
 
 
 def metrics(folder: RunFolder) -> list[dict[str, Any]]:
@@ -75,9 +77,9 @@ def test_a_resumed_run_repeats_no_sample_and_skips_none_across_epochs(
     seen: list[tuple[int, int]] = []
     original = MaskedLanguageModelling.training_batch
 
-    def noting(self: Any, store: Any, epochs: torch.Tensor, samples: torch.Tensor) -> Any:
-        seen.extend(zip(epochs.tolist(), samples.tolist(), strict=True))
-        return original(self, store, epochs, samples)
+    def noting(self: Any, store: Any, draw: Draw) -> Any:
+        seen.extend(zip(draw.epochs.tolist(), draw.samples.tolist(), strict=True))
+        return original(self, store, draw)
 
     monkeypatch.setattr(MaskedLanguageModelling, "training_batch", noting)
     config = tiny_config(train__max_steps=0, train__epochs=2, train__batch_size=500)

@@ -38,6 +38,18 @@ def _imdb(rows: int) -> Splits:
     return {"plain_text": {"train": labelled(0), "test": labelled(rows), "unsupervised": unlabelled}}
 
 
+def _sst2(rows: int) -> Splits:
+    texts = [text.split(".")[0] for text in passages(rows, length=1)]
+    found = [{"idx": place, "sentence": text, "label": place % 2} for place, text in enumerate(texts)]
+    return {"default": {"train": found}}
+
+
+def _ag_news(rows: int) -> Splits:
+    return {
+        "default": {"train": [{"text": text, "label": i % 4} for i, text in enumerate(passages(rows, length=2))]}
+    }
+
+
 def wikitext_rows(rows: int, first: int = 0) -> list[str]:
     """Articles as WikiText has them: a title, empty rows, paragraphs and a heading, seven rows each."""
     found: list[str] = []
@@ -86,6 +98,8 @@ def _pile(rows: int) -> Splits:
 
 REFERENCE_DATASETS: dict[str, tuple[str, Callable[[int], Splits]]] = {
     "stanfordnlp/imdb": ("parquet", _imdb),
+    "stanfordnlp/sst2": ("parquet", _sst2),
+    "fancyzhx/ag_news": ("parquet", _ag_news),
     "Salesforce/wikitext": ("parquet", _wikitext),
     "wikimedia/wikipedia": ("parquet", _wikipedia),
     "allenai/c4": ("json.gz", _c4),

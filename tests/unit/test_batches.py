@@ -45,7 +45,7 @@ def test_a_place_in_the_stream_can_be_asked_for_in_any_order() -> None:
 def test_long_documents_are_split_into_windows_that_cover_every_token_once() -> None:
     data = DataConfig(sequence_length=8, long_documents="split")
     store = SequenceStore([split()], data, torch.device("cpu"))
-    tokens, lengths = store.rows(torch.arange(len(store)))
+    tokens, lengths, _ = store.rows(torch.arange(len(store)))
     assert lengths.tolist() == [8, 4, 8, 5]
     words = [row[1 : length - 1].tolist() for row, length in zip(tokens, lengths.tolist(), strict=True)]
     assert [word for window in words for word in window] == list(range(40_000, 40_017))
@@ -55,16 +55,24 @@ def test_long_documents_are_split_into_windows_that_cover_every_token_once() -> 
 def test_truncation_keeps_the_first_window_of_every_row() -> None:
     data = DataConfig(sequence_length=8, long_documents="truncate")
     store = SequenceStore([split()], data, torch.device("cpu"))
-    tokens, lengths = store.rows(torch.arange(len(store)))
+    tokens, lengths, _ = store.rows(torch.arange(len(store)))
     assert lengths.tolist() == [7, 5, 8]
     assert tokens[1].tolist() == [CLS, 40_005, 40_006, 40_007, SEP, PAD, PAD, PAD]
 
 
 def test_rows_do_not_depend_on_their_neighbours(tmp_path: Path) -> None:
     store = SequenceStore([split()], DataConfig(sequence_length=8), torch.device("cpu"))
-    together, _ = store.rows(torch.tensor([3, 0, 2]))
-    alone, _ = store.rows(torch.tensor([2]))
+    together, _, _ = store.rows(torch.tensor([3, 0, 2]))
+    alone, _, _ = store.rows(torch.tensor([2]))
     assert torch.equal(together[2], alone[0])
+
+
+def test_rows_can_be_cut_to_fewer_tokens_and_tell_whether_any_is_padded() -> None:
+    store = SequenceStore([split()], DataConfig(sequence_length=8), torch.device("cpu"))
+    tokens, lengths, is_padded = store.rows(torch.tensor([0, 1]), 4)
+    assert lengths.tolist() == [4, 4] and not is_padded
+    assert tokens[0].tolist() == [CLS, *store.rows(torch.tensor([0]))[0][0, 1:3].tolist(), SEP]
+    assert store.rows(torch.tensor([0, 1]))[2], "the second sequence has 4 of 8 tokens"
 
 
 def test_sequences_of_several_shards_are_those_of_one_after_the_other() -> None:

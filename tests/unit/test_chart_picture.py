@@ -1,11 +1,12 @@
 """A picture fits its pane exactly, and shows what it should in words and signs, not in colour alone."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from runs.series import Series
-from tui.widgets.chart_picture import ChartPicture, ChartSpec, Palette, draw, smooth
+from tui.widgets.chart_picture import ChartPicture, ChartSpec, Mark, Palette, draw, smooth
 
 PALETTE = Palette((80, 160, 250), (40, 70, 110), (250, 170, 60), (110, 110, 110), (130, 130, 130))
 
@@ -23,7 +24,7 @@ def words(picture: ChartPicture) -> str:
 
 CURVE = [4.9 + 3.4 * math.exp(-step / 16) for step in range(1, 61)]
 LOSS = ChartSpec(
-    "loss", "val_loss", smoothed=True, guides=(("unigram", 6.54), ("uniform", 99.0)), splices=(300,),
+    "loss", "val_loss", smoothed=True, guides=(("unigram", 6.54), ("uniform", 99.0)), marks=(Mark(300, "resumed"),),
     best=(600, 5.0), total_steps=600,
 )  # fmt: skip
 
@@ -41,6 +42,24 @@ def test_baselines_splices_and_the_best_are_named() -> None:
     assert "unigram 6.54" in text and "▼ resumed" in text
     assert text.count("★") == 1 and text.count("◆") == 2
     assert "uniform" not in text  # out of reach
+
+
+def test_marks_stand_where_they_belong_and_never_over_each_other() -> None:
+    marks = (Mark(10, "lr ×0.5"), *(Mark(step, f"evaluated {step}") for step in range(100, 581, 40)))
+    picture = draw(replace(LOSS, marks=marks), {"loss": series(CURVE)}, 80, 20, PALETTE)
+    text = words(picture)
+    for line in picture.lines:
+        assert line.text.count("▼") == line.text.count("evaluated") + line.text.count("lr ×0.5")
+    assert "evaluated 580 ▼" in text and "▼ lr ×0.5" in text
+    named = [step for step in range(100, 581, 40) if f"evaluated {step}" in text]
+    assert 4 <= len(named) < 13 and text.count("▲") == 13 - len(named)
+    column = next(line.text.index("▼ lr") for line in picture.lines if "▼ lr" in line.text)
+    assert 2 <= column <= 6, "near the left end, where step 10 is"
+
+
+def test_a_mark_outside_the_curve_is_left_out() -> None:
+    picture = draw(replace(LOSS, marks=(Mark(9000, "late"),)), {"loss": series(CURVE)}, 80, 20, PALETTE)
+    assert "late" not in words(picture)
 
 
 def test_without_figures_it_says_so_in_words() -> None:

@@ -167,6 +167,16 @@ def test_a_wrong_request_gets_one_line_and_starts_nothing(
     [
         (["stop", "last"], "is failed; there is nothing to stop"),
         (["kill", "last"], "is failed; there is nothing to kill"),
+        (["pause", "last"], "is failed; there is nothing to pause"),
+        (["set", "last", "lr=x0.5"], "is failed; there is nothing to change"),
+        (["set", "last", "lr=fast"], "neither a rate such as 3e-4 nor a factor such as x0.5"),
+        (["set", "last", "lr=3"], "above the limit 1"),
+        (["set", "last", "steps=0"], "to end the run, stop it"),
+        (["set", "last", "lr"], "'lr' is nothing that can be set; say lr=3e-4"),
+        (["set", "last", "seed=1"], "'seed=1' is nothing that can be set"),
+        (["ask", "last", "evaluate"], "is failed; there is nothing to evaluate"),
+        (["ask", "last", "sing"], "invalid choice: 'sing'"),
+        (["ask", "last", "probe", "--timeout", "-1"], "no number of seconds from 0 on"),
         (["resume", "last"], "has no checkpoint last to go on from"),
         (["resume", "last", "--checkpoint", "../x"], "'../x' is no checkpoint"),
         (["show", "nobody"], "there is no run 'nobody'"),
@@ -201,7 +211,10 @@ def test_hostile_names_reach_the_terminal_as_harmless_text(
 
 
 def test_every_verb_explains_itself_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    verbs = ("train", "runs", "show", "metrics", "probe", "stop", "kill", "resume", "presets", "doctor")
+    verbs = (
+        "train", "runs", "show", "metrics", "probe", "stop", "pause", "kill", "resume", "set", "ask",
+        "presets", "doctor",
+    )  # fmt: skip
     for verb in verbs:
         with pytest.raises(SystemExit) as ended:
             main([verb, "--help"])

@@ -51,3 +51,40 @@ def test_old_requests_are_cleared(folder: RunFolder) -> None:
     control.ask(folder, "kill")
     control.clear(folder)
     assert list(folder.control_dir.iterdir()) == []
+
+
+def test_a_request_carries_its_value_in_one_spelling(folder: RunFolder) -> None:
+    wanted: tuple[tuple[control.Verb, str, str], ...] = (
+        ("lr", "3e-4", "0.0003"), ("lr", " ×0.5 ", "x0.5"), ("lr", "*2", "x2"), ("lr", "X.1", "x0.1"),
+        ("steps", "5,000", "5000"), ("steps", "+1_000", "+1000"), ("steps", "-500", "-500"),
+    )  # fmt: skip
+    for verb, typed, written in wanted:
+        assert control.ask(folder, verb, typed).value == written
+    values = [request.value for request in control.pending(folder)]
+    assert values == ["0.0003", "x0.5", "x2", "x0.1", "5000", "+1000", "-500"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "value", "words"),
+    [
+        ("lr", "", "neither a rate such as 3e-4 nor a factor such as x0.5"),
+        ("lr", "x", "neither a rate"), ("lr", "1e-3x", "neither a rate"), ("lr", "inf", "neither a rate"),
+        ("lr", "1e999", "above the limit 1"), ("lr", "x1e999", "beyond every limit"),
+        ("lr", "0", "not above 0"), ("lr", "x0", "not above 0"),
+        ("lr", "2", "above the limit 1 .* for a factor write x2"),
+        ("steps", "", "neither a number such as 5000"), ("steps", "1e3", "neither"), ("steps", "x2", "neither"),
+        ("steps", "0", "to end the run, stop it"), ("steps", "9999999999", "above the limit 1,000,000,000"),
+        ("pause", "now", "pause: takes no value"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_said_at_once_and_nothing_is_written(
+    folder: RunFolder, verb: control.Verb, value: str, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        control.ask(folder, verb, value)
+    assert control.pending(folder) == ()
+
+
+def test_a_request_written_before_there_were_values_is_still_read(folder: RunFolder) -> None:
+    (folder.control_dir / "1.json").write_bytes(b'{"id":"1","verb":"stop","time":1.5}')
+    assert control.pending(folder) == (control.Request("1", "stop", 1.5),)

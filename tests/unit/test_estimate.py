@@ -115,10 +115,11 @@ def test_the_flops_of_a_known_model_follow_the_formula() -> None:
         "data.vocab_size": 100, "data.sequence_length": 8, "objective.mask_rate": 0.5,
         "train.max_steps": 5, "train.batch_size": 4,
     }  # fmt: skip
-    weights = 4 * 2 * 2 + 2 * 2 * 3 + 0.5 * 100 * 2
-    per_position = 6 * weights + 12 * 1 * 8 * 2
+    weights = 4 * 2 * 2 + 2 * 2 * 3
+    predicted = 3  # half of those between [CLS] and [SEP]
+    per_sequence = 8 * (6 * weights + 12 * 1 * 8 * 2) + predicted * 6 * 100 * 2
     flops = estimate(with_values(RunConfig(), values), MACHINE).flops
-    assert flops.value == pytest.approx(5 * 4 * 8 * per_position)
+    assert flops.value == pytest.approx(5 * 4 * per_sequence)
     assert "6 × weights" in flops.basis and "12 × layers" in flops.basis
 
 
@@ -246,3 +247,56 @@ def test_the_reference_page_is_current() -> None:
     assert page.read_text(encoding="utf-8") == reference.reference_markdown(), (
         "run: python -m presets.reference > docs/configuration.md"
     )
+
+
+def test_memory_follows_the_state_of_each_optimizer_and_the_average_of_weights() -> None:
+    def memory(**values: object) -> float:
+        changes = {name.replace("__", "."): value for name, value in values.items()}
+        return estimate(with_values(RunConfig(), changes), MACHINE).memory_bytes.value or 0
+
+    size = count_parameters(RunConfig())
+    assert memory() - memory(optim__algorithm="lion") == 4 * size.total
+    assert memory() - memory(optim__algorithm="adamw8bit") == 6 * size.total
+    assert memory() - memory(optim__algorithm="muon") == 4 * size.encoder
+    assert memory(optim__ema_decay=0.999) - memory() == 4 * size.total
+
+
+@pytest.mark.parametrize("values", [
+    {},
+    {"model.positions": "rotary"},
+    {"model.activation": "swiglu"},
+    {"model.dropout": 0.1},
+    {"train.precision": "bf16"},
+    {"train.activation_checkpointing": True},
+])  # fmt: skip
+def test_the_activations_are_about_those_that_backward_keeps(values: dict[str, object]) -> None:
+    """Distinct storages that autograd holds after a forward pass of four blocks, weights left out."""
+    import torch
+
+    from engine.models.build import build_model
+    from presets.memory import activation_bytes
+
+    sizes = {"model.hidden_size": 64, "model.num_layers": 4, "data.vocab_size": 100, "data.sequence_length": 64}
+    config = with_values(RunConfig(), {**sizes, **values})
+    model = build_model(config, 100)
+    model.initialise(0)
+    weights = {parameter.data_ptr() for parameter in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    is_bf16 = config.train.precision == "bf16"
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=is_bf16, cache_enabled=False)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), autocast:
+        hidden = model(torch.randint(5, 100, (8, 64)), None)
+    assert hidden.requires_grad
+    one_block = activation_bytes(with_values(config, {"model.num_layers": 1}), on_gpu=False)
+    estimated = 8 * activation_bytes(config, on_gpu=False)
+    if config.train.activation_checkpointing:
+        assert sum(kept.values()) < estimated < sum(kept.values()) + 8 * one_block
+    else:
+        assert sum(kept.values()) == pytest.approx(estimated, rel=0.3)

@@ -16,8 +16,8 @@ from presets.schema import RunConfig
 from runs import launch
 from runs.folder import RunFolder, all_runs, create_run
 from runs.launch_record import describe_launch, kept_environment
+from runs.launch import threads_per_process
 from runs.lock import RunBusy, held_lock
-from runs.supervisor import threads_per_process
 
 
 def test_one_process_is_the_engine_itself() -> None:

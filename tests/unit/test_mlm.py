@@ -7,15 +7,16 @@ import math
 import pytest
 import torch
 
-from engine.baselines import measure_baselines
+from engine.baselines import frequency_baselines
 from engine.data.masking import IGNORED, MaskedBatch
 from engine.data.tokenizers import UNK
 from engine.models.transformer import Transformer
-from engine.objectives.mlm import MaskedLanguageModelling, Scores, scores_from
+from engine.objectives import Scores
+from engine.objectives.mlm import MaskedLanguageModelling
 from presets.schema import ModelConfig, ObjectiveConfig
 
 VOCAB, LENGTH = 60, 12
-OBJECTIVE = MaskedLanguageModelling(ObjectiveConfig(), VOCAB, seed=0)
+OBJECTIVE = MaskedLanguageModelling(ObjectiveConfig(), torch.ones(VOCAB), seed=0)
 
 
 def parts(hidden_size: int) -> tuple[Transformer, MaskedBatch]:
@@ -37,9 +38,9 @@ def test_the_loss_on_masked_positions_is_the_dense_loss_with_all_others_ignored(
     dense.backward()
     expected = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
-    loss = OBJECTIVE.loss_sum(model, batch)
+    loss = OBJECTIVE.loss(model, batch, (1.0,))
     loss.backward()
-    assert float(loss) == pytest.approx(float(dense), rel=1e-5)
+    assert float(loss.detach()) == pytest.approx(float(dense.detach()), rel=1e-5)
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None
         assert torch.allclose(parameter.grad, expected[name], atol=1e-5), name
@@ -51,22 +52,22 @@ def test_scores_count_predictions_once_and_leave_unknown_targets_out_when_asked(
         model.token_embedding.weight.zero_()
         model.head_bias.zero_()
         model.head_bias[UNK] = 3.0
-    scores = scores_from(OBJECTIVE.score_sums(model, batch))
-    assert scores.accuracy == pytest.approx(1 / 5), "only the [UNK] target is right"
-    assert scores.accuracy_known == 0.0
+    scores = OBJECTIVE.scores(OBJECTIVE.score_sums(model, batch))
+    assert scores.figures["accuracy"] == pytest.approx(1 / 5), "only the [UNK] target is right"
+    assert scores.figures["accuracy_known"] == 0.0
     biased = math.log(VOCAB - 1 + math.exp(3.0))
     assert scores.loss == pytest.approx((5 * biased - 3.0) / 5, rel=1e-5)
     assert scores.perplexity == pytest.approx(math.exp(scores.loss))
 
 
 def test_a_hopeless_loss_has_an_infinite_perplexity_and_no_crash() -> None:
-    assert Scores(1e6, 0.0, 0.0).perplexity == math.inf
+    assert Scores(1e6).perplexity == math.inf
 
 
 def test_baselines_are_the_cross_entropies_of_uniform_and_of_word_frequency() -> None:
     counts = torch.tensor([0, 0, 0, 0, 0, 59, 29, 9])
     targets = torch.tensor([5, 5, 6, 7])
-    baselines = measure_baselines(targets, counts)
+    baselines = frequency_baselines(targets, counts)
     shares = [60 / 101, 60 / 101, 30 / 101, 10 / 101]  # each word, and [UNK], seen once more than it was
     assert baselines.uniform_loss == pytest.approx(math.log(8))
     assert baselines.unigram_loss == pytest.approx(-sum(math.log(share) for share in shares) / 4)
@@ -74,5 +75,5 @@ def test_baselines_are_the_cross_entropies_of_uniform_and_of_word_frequency() ->
 
 
 def test_an_unknown_word_that_training_never_had_costs_much_and_not_infinitely_much() -> None:
-    baselines = measure_baselines(torch.tensor([1]), torch.tensor([0, 0, 0, 0, 0, 59, 29, 9]))
+    baselines = frequency_baselines(torch.tensor([1]), torch.tensor([0, 0, 0, 0, 0, 59, 29, 9]))
     assert baselines.unigram_loss == pytest.approx(math.log(101))

@@ -45,7 +45,7 @@ def test_flat_adamw_is_adamw_with_decay_on_matrices_only() -> None:
         norm = torch.nn.utils.clip_grad_norm_(theirs.parameters(), 0.5)
         reference.step()
         reference.zero_grad()
-        assert torch.allclose(optimizer.step(1e-2), norm, rtol=1e-4)
+        assert torch.allclose(optimizer.step(1e-2).norm, norm, rtol=1e-4)
     for (name, a), b in zip(ours.named_parameters(), theirs.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-5), name
 

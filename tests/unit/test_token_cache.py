@@ -40,7 +40,7 @@ def texts(count: int) -> list[str]:
 
 def use(monkeypatch: pytest.MonkeyPatch, documents: ListDocuments) -> ListDocuments:
     """Let the build read these documents."""
-    monkeypatch.setattr(building, "open_documents", lambda data, report, commit="": documents)
+    monkeypatch.setattr(building, "open_documents", lambda data, report, commit="", labelled=False: documents)
     return documents
 
 

@@ -7,14 +7,17 @@ import math
 import pytest
 import torch
 
-from engine.models.transformer import Transformer, rotary_table, rotate
+from engine.models.positions import rotary_table, rotate
+from engine.models.transformer import Transformer
 from presets.schema import ModelConfig
 
 VOCAB, LENGTH = 1000, 32
 
 
 def encoder(**changes: object) -> Transformer:
-    model = Transformer(ModelConfig(**{"hidden_size": 16, "num_layers": 2, "num_heads": 4, **changes}), VOCAB, LENGTH)
+    model = Transformer(
+        ModelConfig(**{"hidden_size": 16, "num_layers": 2, "num_heads": 4, **changes}), VOCAB, LENGTH
+    )
     model.initialise(seed=1)
     return model.eval()
 

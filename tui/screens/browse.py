@@ -33,9 +33,11 @@ COMMANDS = (
     Command("filter", "slash", "Filter", "Show only runs that match: words, state:failed, loss<6.", "filter",
             key_display="/"),
     Command("sort", "o", "Order", "Order by newest, best loss, name or state.", "sort"),
-    Command("resume", "r", "Resume", "Go on from a checkpoint, when the run is not live.", "resume"),
+    Command("resume", "r,p", "Resume", "Go on from a checkpoint, when the run is not live.", "resume"),
     Command("stop", "x", "Stop", "Stop the run with a checkpoint; asks first.", "stop"),
     Command("kill", "X", "Kill", "Kill the run without saving; its name has to be typed.", "kill", show=False),
+    Command("pause", "p", "Pause", "Save a checkpoint and free the device until it is resumed; asks first.", "pause",
+            show=False),
     Command("edit", "e", "Edit", "Change the run's name, tags and note.", "edit", show=False),
     Command("delete", "d", "Delete", "Move the run into the trash; asks first.", "delete"),
     Command("undo", "ctrl+z", "Undo", "Take back the last deletion.", "undo", show=False, key_display="^z"),
@@ -145,12 +147,12 @@ class RunsScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what the run under the cursor allows."""
-        if action not in ("open", "resume", "stop", "kill", "edit", "delete", "copy"):
+        if action not in ("open", "resume", "stop", "pause", "kill", "edit", "delete", "copy"):
             return True
         row = self.selected if self.is_mounted else None
         if row is None:
             return False
-        if action in ("stop", "kill"):
+        if action in ("stop", "pause", "kill"):
             return row.status.is_live
         return not row.status.is_live if action in ("resume", "delete") else True
 
@@ -212,6 +214,11 @@ class RunsScreen(Screen[None]):
         """Stop with a checkpoint."""
         if (row := self.selected) is not None:
             run_actions.stop(self, self._choice(row))
+
+    def action_pause(self) -> None:
+        """Save, and free the device."""
+        if (row := self.selected) is not None:
+            run_actions.pause(self, self._choice(row))
 
     def action_kill(self) -> None:
         """Kill without saving."""

@@ -44,7 +44,8 @@ class Questions:
         from runs.hub import hub_status
         from runs.token_caches import count_sequences
 
-        answer = DataLookedUp(key, hub_status(config), count_sequences(config.data))
+        counts = count_sequences(config.data, labelled=config.objective.has_labels)
+        answer = DataLookedUp(key, hub_status(config), counts)
         if not self._closed.is_set():
             self._asker.post_message(answer)
 

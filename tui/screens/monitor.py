@@ -11,6 +11,7 @@ from textual.containers import Container, Horizontal, Vertical
 from textual.screen import Screen
 from textual.widget import Widget
 
+from runs.control import Verb
 from runs.folder import RunFolder
 from runs.hardware_feed import HardwareState
 from runs.reader import RunSnapshot
@@ -18,6 +19,7 @@ from runs.status import tag_prefix
 from tui import run_actions
 from tui.commands import Command, bindings_of
 from tui.feeds import ConsoleArrived, FeedFailed, HardwareArrived, PictureDrawn, RunFeed, SnapshotArrived, Wanted
+from tui.live_requests import LiveRequests
 from tui.run_actions import RunChoice
 from tui.run_charts import CHARTS
 from tui.safe_text import safe_text
@@ -33,7 +35,19 @@ from tui.widgets.run_header import RunHeader
 COMMANDS = (
     Command("stop", "x", "Stop", "Stop the run with a checkpoint; asks first.", "stop"),
     Command("kill", "X", "Kill", "Kill the run without saving; its name has to be typed.", "kill", show=False),
-    Command("resume", "r", "Resume", "Go on from a checkpoint, when the run is not live.", "resume"),
+    Command("pause", "p", "Pause", "Save a checkpoint and free the device until it is resumed; asks first.", "pause"),
+    Command("faster", "plus,equals_sign", "Rate", "Change the learning rate: another one, or a factor.",
+            "rate('x2')", key_display="+"),
+    Command("slower", "minus", "Lower rate", "The same, with a half as the first proposal.", "rate('x0.5')",
+            show=False, key_display="-"),
+    Command("steps", "s", "Steps", "Train for more or fewer steps.", "steps", show=False),
+    Command("evaluate", "v", "Evaluate now", "Score the held-out text at the next step.", "ask('evaluate')",
+            show=False),
+    Command("checkpoint", "k", "Checkpoint now", "Save a checkpoint at the next step.", "ask('checkpoint')",
+            show=False),
+    Command("probe", "b", "Probe now", "Let the model fill in the probe sentences at the next step.",
+            "ask('probe')", show=False),
+    Command("resume", "r,p", "Resume", "Go on from a checkpoint, when the run is not live.", "resume"),
     Command("log", "l", "Log", "Show or hide what the processes printed.", "toggle_log"),
     Command("zoom", "z", "Zoom", "Give the whole screen to the pane with the focus, or give it back.", "zoom"),
     Command("earlier", "left,h,left_square_bracket", "Earlier probe", "Probes at an earlier step.", "scrub(-1)",
@@ -54,7 +68,7 @@ class MonitorScreen(Screen[None]):
     HELP_TITLE = "Monitor"
     HELP = (
         "The thick line is the smoothed training loss, the faint band what was recorded; ◆ are evaluations on "
-        "held-out text and ★ the best of them. Dotted lines are what knowing only word frequency (unigram) and "
+        "held-out text and ★ the best of them; ▼ is where you changed or asked for something. Dotted lines are what knowing only word frequency (unigram) and "
         "knowing nothing (uniform) would score. Quitting the dashboard does not touch the run."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -73,6 +87,7 @@ class MonitorScreen(Screen[None]):
         self._zoomed = ""
         self._log_shown = False
         self._tag_prefix = ""
+        self._requests = LiveRequests(self)
 
     def compose(self) -> ComposeResult:
         yield RunHeader(id="header")
@@ -119,10 +134,11 @@ class MonitorScreen(Screen[None]):
 
     @on(SnapshotArrived)
     def _take_snapshot(self, message: SnapshotArrived) -> None:
-        was_live = self.snapshot.status.is_live if self.snapshot else None
+        before = self.snapshot.status.state if self.snapshot else None
         snapshot = self.snapshot = message.snapshot
-        if snapshot.status.is_live != was_live:
+        if snapshot.status.state != before:
             self.refresh_bindings()
+        self._requests.take(snapshot)
         with self.app.batch_update():
             self.query_one(RunHeader).show(snapshot)
             self.query_one(RunCard).show(snapshot)
@@ -197,9 +213,12 @@ class MonitorScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer to stop what is live, and to resume what is not."""
-        is_live = self.snapshot is not None and self.snapshot.status.is_live
+        status = self.snapshot.status if self.snapshot is not None else None
+        is_live = status is not None and status.is_live
         if action in ("stop", "kill"):
             return is_live
+        if action in ("pause", "rate", "steps", "ask"):
+            return status is not None and is_live and status.state not in ("stopping", "pausing")
         return not is_live if action == "resume" else True
 
     def action_next_pane(self, by: int) -> None:
@@ -255,6 +274,26 @@ class MonitorScreen(Screen[None]):
         """Kill without saving."""
         if self.snapshot is not None:
             run_actions.kill(self, self._choice(self.snapshot))
+
+    def action_pause(self) -> None:
+        """Save, and free the device."""
+        if self.snapshot is not None:
+            run_actions.pause(self, self._choice(self.snapshot))
+
+    def action_rate(self, value: str) -> None:
+        """Change the learning rate; `value` is proposed."""
+        if self.snapshot is not None:
+            self._requests.change_rate(self._choice(self.snapshot), self.snapshot, value)
+
+    def action_steps(self) -> None:
+        """Change the number of steps."""
+        if self.snapshot is not None:
+            self._requests.change_steps(self._choice(self.snapshot), self.snapshot)
+
+    def action_ask(self, verb: Verb) -> None:
+        """Have something done at the next step."""
+        if self.snapshot is not None:
+            self._requests.ask(self._choice(self.snapshot), verb)
 
     def action_resume(self) -> None:
         """Go on from a checkpoint."""

@@ -24,6 +24,8 @@ _FEW_MARKS = 24
 _SEGMENTS = 16
 _SMOOTHINGS = ((4000, 0.98), (400, 0.9), (100, 0.8), (40, 0.6), (0, 0.0))
 _TEXT_WIDTH = 24
+_AXIS_WIDTH, _AXIS_HEIGHT = 6, 2
+_MARK_ROWS = 3
 _HEADROOM = 0.1
 
 
@@ -39,10 +41,19 @@ class Palette:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A step at which somebody did something to the run, and what, in a word or two."""
+
+    step: int
+    words: str
+
+
+@dataclass(frozen=True)
 class ChartSpec:
     """What a chart shows. main: the metric with its band and its smoothed line; second: one with marks.
 
-    guides: label and height of horizontal lines, drawn when they are in reach. total_steps: 0 if unknown.
+    guides: label and height of horizontal lines, drawn when they are in reach. marks: what somebody did to the
+    run, by step, oldest first. total_steps: 0 if unknown.
     empty: what stands there while there are no figures.
     """
 
@@ -50,7 +61,7 @@ class ChartSpec:
     second: str = ""
     smoothed: bool = False
     guides: tuple[tuple[str, float], ...] = ()
-    splices: tuple[int, ...] = ()
+    marks: tuple[Mark, ...] = ()
     best: tuple[int, float] | None = None
     total_steps: int = 0
     from_zero: bool = False
@@ -110,8 +121,7 @@ def draw(spec: ChartSpec, series: Mapping[str, Series], width: int, height: int,
         chart.marks([(b.step, b.mean) for b in second_buckets if b.count], "◆", palette.second)
     for label, level in guides:
         chart.guide_label(f"{label} {level:.2f}", level, main_buckets[-1:], [y for y in line if math.isfinite(y)])
-    for splice in spec.splices[-4:]:
-        chart.words("▼ resumed", splice, top, palette.axis, "left")
+    chart.signs(spec.marks)
     if spec.best is not None:
         chart.marks([spec.best], "★", palette.second)
     return chart.picture()
@@ -206,6 +216,28 @@ class _Chart:
     def words(self, text: str, x: float, y: float, colour: Rgb, alignment: str) -> None:
         room = self._steps[1] - (self._steps[1] - self._steps[0]) * _TEXT_WIDTH / self._size[0]
         self._plot.text(text, x, y, color=colour, alignment="right" if x > room else alignment)
+
+    def signs(self, marks: tuple[Mark, ...]) -> None:
+        """A ▼ with its words at the top for each mark, newest first; only a ▲ on the axis when there is no room."""
+        low, high = self._steps
+        cell = (high - low) / max(1, self._size[0] - _AXIS_WIDTH)
+        row = (self._values[1] - self._values[0]) / max(1, self._size[1] - _AXIS_HEIGHT - 1)
+        taken: list[list[tuple[float, float]]] = [[] for _ in range(min(_MARK_ROWS, self._size[1] // 4))]
+        shown = [mark for mark in marks if low <= mark.step <= high]
+        for mark in reversed(shown):
+            width = (len(mark.words) + 3) * cell
+            is_left = mark.step + width <= high
+            span = (mark.step - cell, mark.step + width) if is_left else (mark.step - width, mark.step + cell)
+            for depth, others in enumerate(taken):
+                if all(span[1] <= other[0] or other[1] <= span[0] for other in others):
+                    others.append(span)
+                    text = f"▼ {mark.words}" if is_left else f"{mark.words} ▼"
+                    at = self._values[1] - depth * row
+                    side = "left" if is_left else "right"
+                    self._plot.text(text, mark.step, at, color=self._palette.axis, alignment=side)
+                    break
+            else:
+                self.marks([(mark.step, self._values[0])], "▲", self._palette.axis)
 
     def picture(self) -> ChartPicture:
         return _finish(Text.from_ansi(self._plot.build()), *self._size)

@@ -1,7 +1,8 @@
-"""The fill-mask probes at one step: each mask's most probable tokens, and how they moved since the step before."""
+"""The probes at one step: tokens for each mask or labels of a text, how they moved, and texts that go on."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from textual import events
@@ -82,8 +83,12 @@ class ProbeTable(Static, can_focus=True):
 
 
 def fit_probes(probes: Sequence[ProbeResult], before: Probed | None, width: int, height: int) -> list[Content]:
-    """As many candidates for each mask as fit; where not even one does, a sign says how many are missing."""
+    """As many candidates for each mask, and lines of each text that goes on, as fit.
+
+    Where not even one does, a sign says how many are missing.
+    """
     most = max((len(mask) for probe in probes for mask in probe.masks), default=1)
+    most = max([most, *(len(_generated(probe, width)) for probe in probes)])
     for num, spaced in [(num, spaced) for num in range(most, 0, -1) for spaced in (True, False)]:
         lines = _lines(probes, before, width, num, spaced)
         if len(lines) <= height:
@@ -108,7 +113,20 @@ def _lines(
             lead = f"{number + 1} " if len(probe.masks) > 1 else "  "
             step = before.step if before else 0
             lines += [_candidate(candidate, old, step, lead, width) for candidate in mask[:num]]
+        lines += [plain(line) for line in _generated(probe, width, num)]
     return lines
+
+
+def _generated(probe: ProbeResult, width: int, num: int = 1000) -> list[str]:
+    """How a text goes on, in at most `num` lines."""
+    return textwrap.wrap(
+        safe_text(probe.generated, 4000),
+        max(width, 12),
+        max_lines=num,
+        placeholder=" …",
+        initial_indent="  →",
+        subsequent_indent="  ",
+    )
 
 
 def _sentence(text: str, width: int) -> str:

@@ -20,6 +20,7 @@ _TITLES = {
     "lost": "This run is lost from sight",
     "stalled": "This run is silent",
     "stopping": "Stopping",
+    "pausing": "Pausing",
     "stopped": "Stopped",
     "paused": "Paused",
 }

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engine.data.documents import DataError, Report
+from engine.data.sources.labels import chosen_rows, read_labels
 from engine.data.sources.problems import raise_if_stopped, reason
 from engine.data.sources.row_progress import rows_reported
 from engine.data.sources.spans import each_row, spans_from
@@ -30,22 +31,26 @@ _ROWS_AT_ONCE = 10_000
 _CHARACTERS_AT_ONCE = 1 << 20
 
 
-def open_files(data: DataConfig, report: Report) -> StoredDocuments:
+def open_files(data: DataConfig, report: Report, *, labelled: bool = False) -> StoredDocuments:
     """The file that is named, or all text files below the folder that is named. Raises DataError.
 
     A `.txt` file with blank lines has one document a block and a row a line, one without has a document a line;
     of the other kinds every row is a document. What is not UTF-8 is replaced.
+    labelled: see `open_documents`.
     """
     files, suffix = _found(data)
-    columns = _columns(files, suffix)
-    for path, names in columns:
-        if data.text_column not in names:
-            has = f"its columns are {', '.join(names)}" if names else "it has no columns"
-            raise DataError(f"{path} has no column {data.text_column!r}; {has}")
+    if labelled and suffix == ".txt":
+        raise DataError(f"{files[0]}: text files have no labels; give a .csv, .jsonl or .parquet file")
+    wanted = [data.text_column, data.label_column] if labelled else [data.text_column]
+    for path, names in _columns(files, suffix):
+        for name in wanted:
+            if name not in names:
+                has = f"its columns are {', '.join(names)}" if names else "it has no columns"
+                raise DataError(f"{path} has no column {name!r}; {has}")
     phase = f"reading {data.dataset}"
     report(phase, 0, 0, "rows")
     with rows_reported(phase, report):
-        table = _load(files, suffix, data)
+        table = _load(files, suffix, data, wanted)
     if not len(table):
         raise DataError(f"{data.dataset} has no rows")
     column_name = "text" if suffix == ".txt" else data.text_column
@@ -58,6 +63,10 @@ def open_files(data: DataConfig, report: Report) -> StoredDocuments:
         values: list[Any] = column[rows][column_name].to_pylist()
         return values
 
+    if labelled:
+        labels = read_labels(table, data, data.dataset, report)
+        chosen, labels = chosen_rows(labels, lambda spans: limited(spans, data, data.dataset), data, data.dataset)
+        return StoredDocuments(data, row_texts, chosen, labels=labels)
     spans = each_row(len(column))
     if suffix == ".txt":
         spans = _text_spans(files, row_texts, len(column), report)
@@ -97,27 +106,27 @@ def _columns(files: Sequence[Path], suffix: str) -> Iterator[tuple[Path, list[st
             raise DataError(f"{path} cannot be read: {reason(error)}") from error
 
 
-def _load(files: Sequence[Path], suffix: str, data: DataConfig) -> datasets.Dataset:
+def _load(files: Sequence[Path], suffix: str, data: DataConfig, columns: list[str]) -> datasets.Dataset:
     if not any(path.stat().st_size for path in files):
         raise DataError(f"{data.dataset} has no rows")
     try:
-        return _read(files, suffix, data)
+        return _read(files, suffix, columns)
     except _FAILURES as error:
         raise_if_stopped(error)
         if "corresponds to no data" in str(error):
             raise DataError(f"{data.dataset} has no rows") from error
-        raise _culprit(files, suffix, data, error) from error
+        raise _culprit(files, suffix, data, columns, error) from error
 
 
-def _read(files: Sequence[Path], suffix: str, data: DataConfig) -> datasets.Dataset:
+def _read(files: Sequence[Path], suffix: str, columns: list[str]) -> datasets.Dataset:
     datasets.disable_progress_bars()
     datasets.utils.logging.set_verbosity(datasets.utils.logging.CRITICAL)  # our errors tell what its log does
     options: dict[str, Any] = {"encoding": "utf-8-sig", "encoding_errors": "replace"}
     if suffix == ".csv":
-        features = datasets.Features({data.text_column: datasets.Value("large_string")})
-        options |= {"usecols": [data.text_column], "na_filter": False, "features": features}
+        features = datasets.Features({name: datasets.Value("large_string") for name in columns})
+        options |= {"usecols": columns, "na_filter": False, "features": features}
     elif suffix == ".parquet":
-        options = {"columns": [data.text_column]}
+        options = {"columns": columns}
     filled = [path for path in files if path.stat().st_size]
     return datasets.load_dataset(
         _BUILDERS[suffix],
@@ -137,7 +146,9 @@ def _version(files: Sequence[Path]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _culprit(files: Sequence[Path], suffix: str, data: DataConfig, error: BaseException) -> DataError:
+def _culprit(
+    files: Sequence[Path], suffix: str, data: DataConfig, columns: list[str], error: BaseException
+) -> DataError:
     """The error of all files together, told of the file that it comes from."""
     if suffix == ".jsonl":
         for path in files:
@@ -145,7 +156,7 @@ def _culprit(files: Sequence[Path], suffix: str, data: DataConfig, error: BaseEx
                 return problem
     for path in files if len(files) > 1 else ():
         try:
-            _read([path], suffix, data)
+            _read([path], suffix, columns)
         except _FAILURES as alone:
             raise_if_stopped(alone)
             return DataError(f"{path} cannot be read: {reason(alone)}")

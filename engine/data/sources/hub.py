@@ -15,6 +15,7 @@ from engine.data.documents import DataError, Documents, Report
 from engine.data.sources import hub_downloads, zstandard_files
 from engine.data.sources.hub_location import CONVERTED_BRANCH, Location, locate, prepared_copy
 from engine.data.sources.hub_problems import OFFLINE_ADVICE, HTTPError, reason
+from engine.data.sources.labels import chosen_rows, read_labels
 from engine.data.sources.problems import raise_if_stopped
 from engine.data.sources.row_progress import rows_reported
 from engine.data.sources.spans import DOCUMENT_STARTS, each_row, spans_from
@@ -27,11 +28,14 @@ _FAILURES = (OSError, ValueError, RuntimeError, EOFError, datasets.exceptions.Da
 _ROWS_AT_ONCE = 10_000
 
 
-def open_hub(data: DataConfig, report: Report, wanted_commit: str = "") -> Documents:
+def open_hub(data: DataConfig, report: Report, wanted_commit: str = "", *, labelled: bool = False) -> Documents:
     """The split that is named, at the commit its revision stands for now, or at the one that is wanted.
 
+    labelled: see `open_documents`.
     Raises DataError; another dataset, configuration or revision is never taken in its stead.
     """
+    if labelled and data.access == "stream":
+        raise DataError("the labels of a stream are not known before it is read; choose data.access=download")
     _configure_libraries()
     name = f"{hub_id(data.dataset)} {data.dataset_config}".strip()
     report(f"looking for {name}", 0, 0, "rows")
@@ -43,7 +47,7 @@ def open_hub(data: DataConfig, report: Report, wanted_commit: str = "") -> Docum
                 f"{name}: the hub cannot be reached, and the copy on this machine is another version than "
                 f"what is tokenised already ({commit[:8] or 'unknown'}, not {wanted_commit[:8]}). Try later"
             )
-        return _stored(data, table, commit, name, report)
+        return _stored(data, table, commit, name, report, labelled)
     if wanted_commit:
         location = msgspec.structs.replace(location, commit=wanted_commit)
     builder = _builder(data, location, name)
@@ -62,7 +66,7 @@ def open_hub(data: DataConfig, report: Report, wanted_commit: str = "") -> Docum
         raise DataError(f"{name} could not be read: {reason(error)}. {again}, {OFFLINE_ADVICE}.") from error
     _check_column(data, columns, name)
     if data.access == "download":
-        return _stored(data, table, location.commit, name, report)
+        return _stored(data, table, location.commit, name, report, labelled)
     keep = row_filter(data)
     if keep is not None:
         rows = rows.filter(_matches, fn_kwargs={"keep": keep})
@@ -143,7 +147,9 @@ def _cached(data: DataConfig, name: str) -> tuple[datasets.Dataset, str]:
     return table, str(copy.hash or "")
 
 
-def _stored(data: DataConfig, table: datasets.Dataset, commit: str, name: str, report: Report) -> StoredDocuments:
+def _stored(
+    data: DataConfig, table: datasets.Dataset, commit: str, name: str, report: Report, labelled: bool
+) -> StoredDocuments:
     keep = row_filter(data)
     if keep is not None:
         table = _chosen(table, keep, data, name, report)
@@ -153,6 +159,10 @@ def _stored(data: DataConfig, table: datasets.Dataset, commit: str, name: str, r
         values: list[Any] = column[rows][data.text_column].to_pylist()
         return values
 
+    if labelled:
+        labels = read_labels(table, data, name, report)
+        chosen, labels = chosen_rows(labels, lambda spans: limited(spans, data, name), data, name)
+        return StoredDocuments(data, row_texts, chosen, commit, labels=labels)
     start = DOCUMENT_STARTS.get(hub_id(data.dataset))
     if start is None:
         return StoredDocuments(data, row_texts, limited(each_row(len(column)), data, name), commit)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.data.documents import DataError, Rows, usable_rows
+from engine.data.documents import DataError, DocumentLabels, Rows, usable_rows
 from presets.schema import DataConfig
 
 RowTexts = Callable[[NDArray[np.int64]], Sequence[Any]]
@@ -30,6 +30,7 @@ class StoredDocuments:
     spans: NDArray[np.int64]
     commit: str = ""
     words: tuple[str, ...] | None = None
+    labels: DocumentLabels | None = None
 
     @property
     def num_documents(self) -> int:

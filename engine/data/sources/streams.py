@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from datasets import IterableDataset
 
-from engine.data.documents import Report, Rows, SourceBroke, usable_rows
+from engine.data.documents import DocumentLabels, Report, Rows, SourceBroke, usable_rows
 from engine.data.sources.hub_problems import HTTPError, reason
 from engine.data.sources.problems import raise_if_stopped
 from engine.data.sources.spans import DOCUMENT_STARTS, grouped
@@ -37,6 +37,7 @@ class StreamedDocuments:
     commit: str
     num_documents: int | None = None
     words: tuple[str, ...] | None = None
+    labels: DocumentLabels | None = None
     report: Report | None = None
 
     def read(self, first: int = 0) -> Iterator[Rows]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.data.documents import DataError, Rows, usable_rows
+from engine.data.documents import DataError, DocumentLabels, Rows, usable_rows
 from engine.data.hashing import sample_keys, scalar_seed
 from engine.data.masking import IGNORED
 from engine.data.synthetic.arithmetic import arithmetic_grammar
@@ -39,6 +39,7 @@ class GrammarDocuments:
     automaton: Automaton
     num_documents: int
     commit: str = ""
+    labels: DocumentLabels | None = None
 
     @property
     def words(self) -> tuple[str, ...]:
