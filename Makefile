@@ -21,8 +21,10 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
+# Half of the tests wait for processes and screens, so two workers take two thirds of the time. More arithmetic
+# threads than cores would spin against one another.
 test: $(STAMP)  ## install and run all tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: lint types imports test  ## everything that CI asks for
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from engine.data.batches import SampleOrder, SequenceStore
+from engine.data.documents import Report
 from engine.data.hashing import scalar_seed
 from presets.estimate import global_batch
 from presets.schema import CurriculumConfig, RunConfig
@@ -35,7 +36,9 @@ def sequence_length(config: RunConfig, share: float) -> int:
     return max(min(first, _MULTIPLE), length - length % _MULTIPLE)
 
 
-def difficulty(store: SequenceStore, token_counts: np.ndarray, order: str) -> Tensor:
+def difficulty(
+    store: SequenceStore, token_counts: np.ndarray, order: str, report: Report = lambda *_: None
+) -> Tensor:
     """(N,) float64 on the CPU: how hard each sequence is, [CLS] and [SEP] left out.
 
     order: "length", tokens; or "rarity", the mean of −log p(token) in nats, where p is the token's share of the
@@ -53,18 +56,23 @@ def difficulty(store: SequenceStore, token_counts: np.ndarray, order: str) -> Te
         last = min(first + rows_at_once, len(store))
         rows, lengths, _ = store.rows(torch.arange(first, last))
         is_text = torch.arange(1, store.length - 1, device=rows.device) < lengths[:, None] - 1
+        report("sorting by difficulty", last, len(store), "sequences")
         sums[first:last] = (surprisal.to(rows.device)[rows[:, 1:-1]] * is_text).sum(1).cpu()
     return sums.double() / num_tokens.clamp(min=1) / _FIXED_POINT
 
 
 def arranged_order(
-    config: RunConfig, store: SequenceStore, token_counts: np.ndarray, order: SampleOrder
+    config: RunConfig,
+    store: SequenceStore,
+    token_counts: np.ndarray,
+    order: SampleOrder,
+    report: Report = lambda *_: None,
 ) -> SampleOrder:
     """The order itself where curriculum.order is none, else the same samples from easy to all."""
     curriculum = config.curriculum
     if curriculum.order == "none":
         return order
-    scores = difficulty(store, token_counts, curriculum.order)
+    scores = difficulty(store, token_counts, curriculum.order, report)
     return CurriculumOrder(store.sizes, config.train.seed, scores, curriculum, planned_samples(config, len(store)))
 
 

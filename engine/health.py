@@ -51,14 +51,14 @@ class TrainingDiverged(RuntimeError):
 def check_start(loss: float, guessing: float) -> None:
     """Raise TrainingDiverged when untrained weights do much worse than guessing: they cannot be right.
 
-    Both in nats a prediction; guessing costs ln(vocabulary), or ln(number of labels).
+    loss: nats a prediction. guessing: what all answers alike score, ln(vocabulary) for words.
     """
     if loss <= guessing + START_MARGIN:
         return
     said = f"{loss:.2f} nats" if math.isfinite(loss) else "not a finite number"
     raise TrainingDiverged(
-        f"the loss before the first step is {said}, and guessing costs {guessing:.2f}: "
-        "the initial weights are too large; lower model.init_std (0.02 is usual)"
+        f"the loss before the first step is {said}, and guessing costs {guessing:.2f}: the initial weights are too "
+        "large; lower model.init_std (0.02 is usual)"
     )
 
 

@@ -99,9 +99,7 @@ def apply(request: Request, state: TrainState, config: RunConfig, total_steps: i
     return Refusal(f"the engine knows no {request.verb}")
 
 
-def answered(
-    request: Request, message: str, *, accepted: bool = True, total_steps: int = 0
-) -> ControlAnswered:
+def answered(request: Request, message: str, *, accepted: bool = True, total_steps: int = 0) -> ControlAnswered:
     """The event that answers a request. total_steps: of the run from here on, for who watches it."""
     return ControlAnswered(
         request=request.id,

@@ -58,7 +58,7 @@ def _gain(config: RunConfig, device: torch.device) -> float:
         _synchronise(device)
         started = time.perf_counter()
         with autocast(precision, device):
-            inner = torch.nn.functional.gelu(torch.nn.functional.linear(inputs, up), approximate="tanh")
+            inner = torch.nn.functional.gelu(torch.nn.functional.linear(inputs, up))
             outputs = torch.nn.functional.linear(inner, down)
         outputs.float().sum().backward()  # type: ignore[no-untyped-call]
         _synchronise(device)

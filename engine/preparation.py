@@ -17,6 +17,7 @@ from engine.data.hashing import scalar_seed
 from engine.data.token_cache import TokenCache
 from engine.distributed import World
 from engine.models.build import build_model
+from engine.models.initial_weights import check_tied
 from engine.models.transformer import Transformer
 from engine.objectives import Objective
 from engine.objectives.build import build_objective
@@ -26,6 +27,7 @@ from engine.recorder import Recorder
 from engine.stopping import StopSignal
 from engine.throughput import Throughput, measure_throughput
 from engine.training_data import TrainingData, open_training_data
+from engine.weights_from import load_start
 from presets.corpora import label
 from presets.schema import RunConfig
 from runs.events import AttemptStarted, Baselines, CheckpointFellBack, Notice
@@ -92,11 +94,16 @@ def _prepare(
     train, validation = data.train, data.validation
     model = build_model(config, data.cache.vocab_size, data.cache.labels)
     model.initialise(scalar_seed(config.train.seed, 0x1417))
+    if config.model.start_from and loaded is None:
+        runs = checkpoints.folder.parent.parent
+        start = load_start(model, config.model.start_from, runs, data.cache.tokenizer)
+        recorder.event(0, Notice(level="info", message=start.sentence()))
     model.to(world.device)
     objective = build_objective(config, data)
     state = TrainState()
     precision, why = _precision(config, world, loaded.state if loaded else state)
     optimizer = Optimizer(model, config.optim, precision)
+    check_tied(model)
     if loaded is not None:
         _continue(loaded, model, optimizer)
         state = loaded.state
@@ -201,7 +208,8 @@ def _announce(prepared: Prepared, world: World, recorder: Recorder, why: str, re
     )
     speed = f"this device multiplies matrices at {prepared.throughput.matmul}"
     recorder.event(step, Notice(level="info", message=speed))
-    if cache.vocab_size < config.data.vocab_size and config.data.source != "synthetic":  # its words are known
+    is_learned = config.data.source != "synthetic" and config.data.tokenizer != "existing"
+    if is_learned and cache.vocab_size < config.data.vocab_size:
         message = (
             f"the training split has only {cache.vocab_size:,} different tokens; "
             f"the vocabulary is that large, not {config.data.vocab_size:,}"

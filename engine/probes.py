@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from tokenizers import Tokenizer
 
+from engine.compiling import uncompiled
 from engine.data.tokenizers import CLS, MASK, SEP, UNK, encode_probe, token_text
 from engine.generation import Sampling, continuation, generate
 from engine.models.transformer import Transformer
@@ -18,15 +19,16 @@ class ProbeError(ValueError):
 
 def probe(model: Transformer, tokenizer: Tokenizer, text: str, config: RunConfig) -> ProbeResult:
     """Ask the model what its objective taught it. The model's mode and random state stay. Raises ProbeError."""
-    match config.objective.kind:
-        case "clm":
-            return continue_text(model, tokenizer, text, config.probes)
-        case "classification":
-            from engine.objectives.classification import classify_text
+    with uncompiled(model):  # every length is another shape
+        match config.objective.kind:
+            case "clm":
+                return continue_text(model, tokenizer, text, config.probes)
+            case "classification":
+                from engine.objectives.classification import classify_text
 
-            return classify_text(model, tokenizer, text, config.data.sequence_length)
-        case _:
-            return fill_masks(model, tokenizer, text, config.data.sequence_length, config.probes.top_k)
+                return classify_text(model, tokenizer, text, config.data.sequence_length)
+            case _:
+                return fill_masks(model, tokenizer, text, config.data.sequence_length, config.probes.top_k)
 
 
 @torch.no_grad()

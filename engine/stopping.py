@@ -28,6 +28,7 @@ class StopSignal:
         self.reason = ""
         """Why the run ends, once it is to end: a signal's name, or that it was requested."""
         self.is_training = False
+        self._inbox = os.fspath(folder.control_dir)  # making the path takes a third of a poll
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
@@ -79,7 +80,7 @@ class StopSignal:
 
     def _has_files(self) -> bool:
         try:
-            with os.scandir(self.folder.control_dir) as entries:
+            with os.scandir(self._inbox) as entries:
                 return next(entries, None) is not None
         except OSError:
             return False

@@ -185,8 +185,8 @@ class Trainer:
         event = Evaluated(
             loss=scores.loss,
             perplexity=scores.perplexity,
-            accuracy=scores.figures.get("accuracy", math.nan),
-            accuracy_known=scores.figures.get("accuracy_known", math.nan),
+            accuracy=scores.figures.get("accuracy"),
+            accuracy_known=scores.figures.get("accuracy_known"),
             is_best=is_best,
             figures=dict(scores.figures),
             confusion=scores.confusion,

@@ -74,13 +74,14 @@ def open_training_data(
         cache, feed = opened(data)
     assert cache is not None
     if cache.source.num_unlabelled:
-        left_out = (
-            f"{cache.source.num_unlabelled:,} rows without a label in {config.data.label_column!r} are left out"
-        )
-        recorder.event(0, Notice(level="info", message=left_out))
+        column, number = config.data.label_column, cache.source.num_unlabelled
+        message = f"rows without a label in the column {column!r} are left out: {number:,}"
+        recorder.event(0, Notice(level="info", message=message))
     try:
         found = arranged(data, train.seed, world, cache, feed)
-        found.samples.order = arranged_order(config, found.train, cache.token_counts, found.samples.order)
+        found.samples.order = arranged_order(
+            config, found.train, cache.token_counts, found.samples.order, recorder.progress
+        )
         return found
     except BaseException:
         if feed is not None:

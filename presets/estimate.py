@@ -6,6 +6,7 @@ import math
 
 import msgspec
 
+from presets.corpora import facts
 from presets.costs import CPU_COST, GPU_COST, RUNTIME_BYTES, DeviceCost
 from presets.flops import FLOPS_FORMULA, num_labels, num_predictions, sequence_flops
 from presets.memory import activation_bytes, state_bytes
@@ -104,7 +105,7 @@ def estimate(config: RunConfig, machine: Machine, measured: TokenCounts | None =
     steps = _steps(config, rows)
     return Estimate(
         parameters=count_parameters(config),
-        parameters_basis=vocabulary_basis(config.data),
+        parameters_basis=vocabulary_basis(config.data) + _labels_basis(config),
         rows=rows,
         steps=steps,
         tokens=_tokens(config, steps, counts.tokens_per_row),
@@ -114,6 +115,14 @@ def estimate(config: RunConfig, machine: Machine, measured: TokenCounts | None =
         device=_device(config, machine, on_gpu),
         on_gpu=on_gpu,
     )
+
+
+def _labels_basis(config: RunConfig) -> str:
+    """Said where the number of labels is not known before the data are read."""
+    known = facts(config.data)
+    if config.objective.kind != "classification" or (known and known.labels):
+        return ""
+    return f" The text is taken to have {num_labels(config)} labels until it is read."
 
 
 def global_batch(config: RunConfig) -> int:

@@ -197,7 +197,7 @@ def _probes(config: RunConfig) -> Iterator[Problem]:
     for number, text in enumerate(config.probes.texts, 1):
         if kind == "clm" and MASK_TOKEN in text:
             message = f"sentence {number} has a {MASK_TOKEN}, and a causal model goes on from a beginning"
-            yield Problem(("probes.texts",), f"{message}: {text!r}")
+            yield Problem(("probes.texts",), f"{message}; end it before the {MASK_TOKEN}: {text!r}")
         elif kind in ("mlm", "nsp", "sop") and MASK_TOKEN not in text:
             yield Problem(("probes.texts",), f"sentence {number} has no {MASK_TOKEN}: {text!r}")
 
@@ -217,9 +217,7 @@ def _task(config: RunConfig) -> Iterator[Problem]:
 
 def _classification(data: DataConfig) -> Iterator[Problem]:
     if data.source not in ("hub", "files"):
-        message = (
-            "this text has no labels; choose a dataset of the hub, or a .csv, .jsonl or .parquet file"
-        )
+        message = "this text has no labels; choose a dataset of the hub, or a .csv, .jsonl or .parquet file"
         yield Problem(("data.source", "objective.kind"), message)
         return
     if not data.label_column.strip():

@@ -18,10 +18,13 @@ from typing import IO
 
 import msgspec
 
-from runs.analysis import KINDS, Kind, Question, Result, read_result
+from runs.analysis import KINDS, Kind, Question, Result
+from runs.analysis_files import read_result
 from runs.folder import RunFolder
 from runs.launch import child_environment
+from runs.pace import Pace
 
+REFUSED = 3  # exit status of a child that said of something why it has no answer
 _REPORT_CHARACTERS = 20_000
 
 
@@ -115,7 +118,9 @@ class AnalysisProcess:
     def answers(self) -> Iterator[Said]:
         """Progress as it comes, a Stored or Refused for each kind; nothing more once it was closed."""
         assert self._process.stdout is not None
-        has_refused_all = False
+        if self._closed.is_set():
+            return
+        pace = Pace()
         for line in self._process.stdout:
             if self._closed.is_set():
                 return
@@ -123,10 +128,12 @@ class AnalysisProcess:
                 said = _decoder.decode(line)
             except (msgspec.MsgspecError, ValueError):
                 continue  # a library printed something of its own
-            has_refused_all = has_refused_all or (isinstance(said, Refused) and not said.kind)
+            if isinstance(said, Progress):
+                rate, eta_s = pace.measure(said.phase, said.done, said.total)
+                said = msgspec.structs.replace(said, rate=rate, eta_s=eta_s)
             yield said
         code = self._process.wait()
-        if code != 0 and not has_refused_all and not self._closed.is_set():
+        if code not in (0, REFUSED) and not self._closed.is_set():
             yield self._died(code)
 
     def kill(self) -> None:

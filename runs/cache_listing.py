@@ -73,6 +73,7 @@ class CacheInfo(msgspec.Struct, frozen=True):
     num_duplicates: int = 0
     commit: str = ""
     vocab_size: int = 0
+    labels: tuple[str, ...] = ()
     used_by: tuple[CacheUser, ...] = ()
 
     @property
@@ -194,6 +195,7 @@ def _describe(path: Path, users: tuple[CacheUser, ...]) -> CacheInfo:
         num_duplicates=manifest.num_duplicates if manifest else sum(shard.duplicates for shard in known),
         commit=source.commit,
         vocab_size=source.vocab_size,
+        labels=source.labels,
     )
 
 

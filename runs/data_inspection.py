@@ -29,13 +29,14 @@ _REPORT_CHARACTERS = 20_000
 class Request(msgspec.Struct, frozen=True):
     """rows: how many real rows to show. tokenize: without a cache, learn a tokenizer from the sample.
 
-    build: make the whole token cache instead.
+    build: make the whole token cache instead. labelled: the one with a label for each document.
     """
 
     data: DataConfig
     rows: int = 20
     tokenize: bool = False
     build: bool = False
+    labelled: bool = False
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress", tag_field="kind"):

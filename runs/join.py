@@ -59,7 +59,7 @@ def join_run(folder: RunFolder, num_processes: int = 0, interrupts: Callable[[],
                 env=environment,
                 start_new_session=True,  # Ctrl-C is for us: it becomes a request to the whole run
             )
-        ended = _wait(folder, attempt, process, interrupts)
+        ended = wait_for_end(folder, attempt, process, interrupts)
         kill_all(lambda: find_tagged(tag), reap=process.poll)
         process.wait()
         returncode = process.returncode if ended else returncode
@@ -96,7 +96,7 @@ def _joinable(folder: RunFolder, config: RunConfig) -> tuple[Attempt, str]:
         time.sleep(_POLL_S)
 
 
-def _wait(
+def wait_for_end(
     folder: RunFolder, attempt: Attempt, process: subprocess.Popen[bytes], interrupts: Callable[[], int]
 ) -> bool:
     """Wait for the end; False when what runs here must be killed, since it was asked for or the rest is over."""

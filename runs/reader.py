@@ -55,6 +55,7 @@ class RunSnapshot:
     eta_spread_s: float | None
     tokens_per_second: float | None
     memory_bytes: float | None
+    learning_rate: float | None
     best_loss: float | None
     best_step: int | None
     last_val_loss: float | None
@@ -275,6 +276,7 @@ class RunReader:
             eta_spread_s=remaining[1] if remaining else None,
             tokens_per_second=self._tokens_per_second(),
             memory_bytes=_last(self._series.get("memory_allocated_bytes")),
+            learning_rate=_last(self._series.get("lr")),
             best_loss=self._best[0] if self._best else None,
             best_step=self._best[1] if self._best else None,
             last_val_loss=_last(self._series.get("val_loss")),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from runs.folder import Attempt, read_struct
-from runs.machines import consoles
+from runs.machines import consoles, machine_ends
 from runs.status import ErrorReport
 
 _LAST_LINES = 30
@@ -85,11 +85,17 @@ def root_cause(attempt: Attempt, returncode: int | None, before: float = 0.0, sa
         if verdict.code < 0 and verdict.rank not in reported:
             # the others' "connection closed by peer" only follows from this
             return _unexplained(attempt, verdict.code, f"{_who(attempt, verdict)} was ", verdict)
+    ends = [end for end in machine_ends(attempt) if end.returncode]
+    for end in ends:
+        if end.returncode < 0 and all(map(_is_only_a_consequence, reports)):
+            return _unexplained(attempt, end.returncode, f"what ran on {end.host} was ", None)
     if reports:
         return _reported(attempt, reports[0])
     for verdict in verdicts:
         if verdict.code > 0:
             return _unexplained(attempt, verdict.code, f"{_who(attempt, verdict)} ", verdict)
+    for end in ends:
+        return _unexplained(attempt, end.returncode, f"torchrun on {end.host} ", None)
     return _unexplained(attempt, returncode, "", None)
 
 
@@ -120,8 +126,12 @@ def read_reports(attempt: Attempt) -> list[ErrorReport]:
         if report is not None:
             reports.append(report)
     if len({report.host for report in reports}) > 1 or len(consoles(attempt)) > 1:
-        return sorted(reports, key=lambda one: (bool(_ONLY_A_CONSEQUENCE.search(one.message)), one.time))
+        return sorted(reports, key=lambda report: (_is_only_a_consequence(report), report.time))
     return sorted(reports, key=lambda report: report.monotonic_ns)
+
+
+def _is_only_a_consequence(report: ErrorReport) -> bool:
+    return bool(_ONLY_A_CONSEQUENCE.search(report.message))
 
 
 def hint_for(text: str) -> str:

@@ -65,6 +65,7 @@ class Supervisor:
         self._agent: ProcessIdentity | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._killed = 0.0
+        self._lost_at = 0.0
         self._note = ""
         self._events = RecordTail(attempt.events_file)
         self._started = time.monotonic()
@@ -82,23 +83,22 @@ class Supervisor:
         while not self._reap():
             self._read_events()
             self._heed_requests()
-            if self._climb() or self._has_lost_machine():
+            if self._climb() or self.has_lost_machine():
                 break
             time.sleep(POLL_S)
         # also after an end by itself: what the agent left behind must not go on alone
         self._note = stuck_message(self._kill_everything())
-        wait_for_machines(self.attempt)
+        if not self._killed:
+            wait_for_machines(self.attempt)
         return self._conclude()
 
-    def _has_lost_machine(self) -> bool:
+    def has_lost_machine(self) -> bool:
         """Whether what ran on another machine failed some time ago: ranks of a GPU might wait for it for ever."""
         if self.config.launch.num_nodes == 1:
             return False
-        failed = [end.ended for end in machine_ends(self.attempt) if end.returncode]
-        if not failed or time.time() - min(failed) < GRACE_S:
-            return False
-        self._killed = time.time()
-        return True
+        if not self._lost_at and any(end.returncode for end in machine_ends(self.attempt)):
+            self._lost_at = time.monotonic()  # by this machine's clock alone
+        return bool(self._lost_at) and time.monotonic() - self._lost_at >= GRACE_S
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         plan = plan_launch(self.config, str(self.folder.path), self.attempt.number, self.resume)

@@ -69,9 +69,9 @@ def neighbour_lines(result: Neighbours) -> list[str]:
     """Each word's nearest tokens, and the map."""
     lines = [f"embeddings of {result.checkpoint}: nearest tokens by cosine"]
     for one in result.words:
-        made_of = f" ({' '.join(one.tokens)})" if len(one.tokens) > 1 else ""
+        made_of = f"(mean of {' '.join(one.tokens)})  " if len(one.tokens) > 1 else ""
         nearest = "  ".join(f"{near.token} {near.similarity:.2f}" for near in one.nearest)
-        lines.append(f"  {_cell(one.word + made_of, _LABEL)}  {nearest}")
+        lines.append(f"  {_cell(one.word, _LABEL)}  {made_of}{nearest}")
     if result.unknown:
         lines.append(f"  not in the vocabulary: {', '.join(result.unknown)}")
     first, second = (100 * share for share in result.explained)

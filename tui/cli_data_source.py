@@ -30,7 +30,7 @@ def show(options: argparse.Namespace) -> int:
     if not 0 <= options.rows <= _MOST_ROWS:
         raise WrongRequest(f"--rows: {options.rows} is not between 0 and {_MOST_ROWS}")
     dataset = _the_dataset(options)
-    request = Request(dataset.data, rows=options.rows, tokenize=options.tokenize)
+    request = Request(dataset.data, rows=options.rows, tokenize=options.tokenize, labelled=dataset.labelled)
     line = StatusLine(quiet=options.json)
     answer: Any = None
     with DataProcess(request) as process:
@@ -52,8 +52,9 @@ def build(options: argparse.Namespace) -> int:
     dataset = _the_dataset(options, as_written=True)
     line = StatusLine(quiet=options.json)
     answer: Any = None
+    request = Request(dataset.data, build=True, labelled=dataset.labelled)
     try:
-        with DataProcess(Request(dataset.data, build=True)) as process:
+        with DataProcess(request) as process:
             for answer in process.answers():
                 if options.json:
                     say_json(answer)

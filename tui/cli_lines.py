@@ -97,9 +97,10 @@ class Lines:
         train = "" if self._train_loss is None else f"  train {self._train_loss:.4f}"
         rate = "" if self._rate is None else f"  {self._rate:,.0f} tokens/s"
         best = "  best so far" if event.is_best else ""
+        accuracy = "" if event.accuracy is None else f"  accuracy {100 * event.accuracy:.1f} %"
         say(
-            f"step {event.step:,} of {self._total_steps:,}  validation {event.loss:.4f}{train}  "
-            f"accuracy {100 * event.accuracy:.1f} %{rate}{best}"
+            f"step {event.step:,} of {self._total_steps:,}  validation {event.loss:.4f}{train}"
+            f"{accuracy}{rate}{best}"
         )
 
 

@@ -39,8 +39,8 @@ def train(options: argparse.Namespace) -> int:
 
         hub = hub_status(wanted)
         if hub.is_in_the_way:
-            advice = "give --offline-corpus to train on the corpus shipped with the program instead"
-            raise WrongRequest(f"{hub.sentence}; {advice}")
+            advice = "; give --offline-corpus to train on the corpus shipped with the program instead"
+            raise WrongRequest(hub.sentence + ("" if wanted.objective.has_labels else advice))
     runs = runs_dir(options.runs_dir)
     try:
         wanted = with_lasting_references(wanted, runs)
@@ -51,7 +51,7 @@ def train(options: argparse.Namespace) -> int:
             folder = create_run(runs, wanted, name=options.name, preset=preset.name)
         except OSError as error:
             raise WrongRequest(f"the run's folder cannot be made: {error}") from None
-        return _start(folder, "", options, interrupts)
+        return start_and_follow(folder, "", options, interrupts)
 
 
 def resume(options: argparse.Namespace) -> int:
@@ -69,7 +69,7 @@ def resume(options: argparse.Namespace) -> int:
         except config.ConfigError as error:
             raise WrongRequest(str(error)) from None
     with Interrupts() as interrupts:
-        return _start(folder, name, options, interrupts)
+        return start_and_follow(folder, name, options, interrupts)
 
 
 def read(reference: str) -> catalog.Preset:
@@ -107,7 +107,7 @@ class Interrupts:
         self.count += 1
 
 
-def _start(folder: RunFolder, resume: str, options: argparse.Namespace, interrupts: Interrupts) -> int:
+def start_and_follow(folder: RunFolder, resume: str, options: argparse.Namespace, interrupts: Interrupts) -> int:
     if interrupts.count:
         return INTERRUPTED
     try:

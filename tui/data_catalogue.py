@@ -22,7 +22,7 @@ _RECENT_RUNS = 50
 class Dataset(msgspec.Struct, frozen=True):
     """A dataset that is listed. origin: embedded, hub, grammar, or whose presets or runs name it.
 
-    size: in words, empty where nothing is known.
+    size: in words, empty where nothing is known. labelled: it is read for its labels.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Dataset(msgspec.Struct, frozen=True):
     data: DataConfig
     about: str = ""
     size: str = ""
+    labelled: bool = False
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -83,7 +84,7 @@ def settled(dataset: Dataset, caches: tuple[CacheInfo, ...]) -> Dataset:
     """The dataset with the settings of its cache that was used last, when it has one that is complete."""
     for info in caches_of(dataset, caches):
         if info.state == "complete" and info.data is not None:
-            return msgspec.structs.replace(dataset, data=info.data)
+            return msgspec.structs.replace(dataset, data=info.data, labelled=bool(info.labels))
     return dataset
 
 
@@ -127,15 +128,13 @@ def _checked(dataset: Dataset) -> Dataset:
 def _find(name: str) -> Dataset:
     presets = {preset.name: preset for preset in catalog.all_presets()}
     if name in presets:
-        preset = presets[name]
-        return Dataset(name, f"preset {name}", preset.config.data, preset.summary)
+        return _of_preset(presets[name])
     for dataset in named_datasets():
         if name in (dataset.name, dataset.data.dataset):
             return dataset
     path = Path(name).expanduser()
     if path.suffix == ".toml" and path.is_file():
-        preset = catalog.read_preset(path.read_text(encoding="utf-8"), path.stem)
-        return Dataset(path.stem, f"preset {path.stem}", preset.config.data, preset.summary)
+        return _of_preset(catalog.read_preset(path.read_text(encoding="utf-8"), path.stem))
     if path.is_dir() or (path.is_file() and path.suffix.lower() in TEXT_SUFFIXES):
         return _described(DataConfig(source="files", dataset=str(path.absolute())), "files")
     if path.is_file():
@@ -144,6 +143,11 @@ def _find(name: str) -> Dataset:
         return _described(DataConfig(source="hub", dataset=name), "hub")
     names = ", ".join(dataset.name for dataset in named_datasets())
     raise UnknownName(f"{name!r} is no preset, file, or owner/name of the hub, nor any of {names}")
+
+
+def _of_preset(preset: catalog.Preset) -> Dataset:
+    labelled = preset.config.objective.has_labels
+    return Dataset(preset.name, f"preset {preset.name}", preset.config.data, preset.summary, labelled=labelled)
 
 
 def _add(found: dict[tuple[str, ...], Dataset], data: DataConfig, origin: str) -> None:

@@ -11,7 +11,6 @@ from runs import launch
 from runs.control import MAX_RATE, Verb, read_rate, read_steps
 from runs.events import ControlAnswered
 from runs.reader import RunSnapshot
-from runs.series import Series
 from tui import run_actions
 from tui.run_actions import RunChoice
 from tui.safe_text import safe_text
@@ -41,7 +40,7 @@ class LiveRequests:
 
     def change_rate(self, run: RunChoice, snapshot: RunSnapshot, value: str) -> None:
         """Ask which rate or factor, beginning with `value`."""
-        now = _newest_rate(snapshot)
+        now = snapshot.learning_rate
         standing = f"The last recorded rate is {now:.3g}. " if now else ""
         caption = f"{standing}Type a rate such as 3e-4, or a factor such as x0.5."
         dialog = ValueDialog("Learning rate", caption, value, partial(rate_meaning, now))
@@ -57,9 +56,7 @@ class LiveRequests:
             if new_total(value, total) > step:
                 self.ask(run, "steps", value)
                 return
-            body = (
-                f"{run.name} has made {step:,} steps. With no more to make, it saves a checkpoint and is finished."
-            )
+            body = f"{run.name} has made {step:,} steps. With none left it saves a checkpoint and is finished."
             dialog = ConfirmDialog("End this run now?", body, confirm="End it", danger=True)
             self._screen.app.push_screen(dialog, lambda sure: self.ask(run, "steps", value) if sure else None)
 
@@ -83,7 +80,8 @@ class LiveRequests:
         if not self._asked or self._snapshot is None:
             return
         for event in self._snapshot.events:
-            if isinstance(event, ControlAnswered) and self._asked.pop(event.request, None):
+            if isinstance(event, ControlAnswered) and event.request in self._asked:
+                del self._asked[event.request]
                 words = event.message if event.accepted else f"{event.verb} was refused: {event.message}"
                 self._notify(words, is_bad=not event.accepted)
 
@@ -93,10 +91,11 @@ class LiveRequests:
         self._asked.clear()
 
     def _notify(self, words: str, *, is_bad: bool) -> None:
-        severity = "error" if is_bad else "information"
-        self._screen.notify(
-            safe_text(words, 300), severity=severity, markup=False, timeout=10 if is_bad else 6
-        )  # fmt: skip
+        text = safe_text(words, 300)
+        if is_bad:
+            self._screen.notify(text, severity="error", markup=False, timeout=10)
+        else:
+            self._screen.notify(text, markup=False, timeout=6)
 
 
 def rate_meaning(now: float | None, text: str) -> str:
@@ -126,8 +125,3 @@ def steps_meaning(step: int, total: int, text: str) -> str:
     return (
         f"it ends at step {new:,}, {new - step:,} from now; the schedule of the learning rate spans the new length"
     )
-
-
-def _newest_rate(snapshot: RunSnapshot) -> float | None:
-    rates: Series | None = snapshot.series.get("lr")
-    return rates.last() if rates is not None else None

@@ -94,6 +94,9 @@ def _warnings(config: RunConfig, machine: Machine, figures: Estimate) -> tuple[s
     if not on_gpu and machine.memory_bytes and needed > 0.8 * machine.memory_bytes:
         has = num_bytes(machine.memory_bytes)
         warnings.append(f"about {num_bytes(needed)} of memory are needed, and this machine has {has}")
+    if config.model.start_from:
+        start = config.model.start_from
+        warnings.append(f"model and tokenizer will be those of {start}; figures are of the sizes in the form")
     if figures.steps.value is not None and figures.steps.value < config.train.eval_every:
         warnings.append("the run ends before its first evaluation; lower “evaluate every”")
     return tuple(warnings)

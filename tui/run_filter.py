@@ -29,7 +29,8 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq,
 }  # fmt: skip
 _COMPARE = re.compile(r"(\w+)(<=|>=|<|>|=)(-?[\d.]+(?:e-?\d+)?)")
-_STATE_ORDER = ("running", "stalled", "stopping", "starting", "queued", "paused", "failed", "lost", "stopped")
+_STATE_ORDER = ("running", "stalled", "stopping", "pausing", "starting", "queued", "paused", "failed", "lost",
+                "stopped")  # fmt: skip
 
 
 def filter_runs(rows: tuple[RunSummary, ...], query: str) -> tuple[RunSummary, ...]:

@@ -84,7 +84,8 @@ def sentence_of(event: Event) -> str:
                 words += f"; the floor is {event.floor_loss:.3f} (exact), which knowing the grammar scores"
         case Evaluated():
             best = " (best)" if event.is_best else ""
-            words = f"step {event.step:,} evaluated: {event.loss:.3f} nats, accuracy {event.accuracy:.1%}{best}"
+            accuracy = "" if event.accuracy is None else f", accuracy {event.accuracy:.1%}"
+            words = f"step {event.step:,} evaluated: {event.loss:.3f} nats{accuracy}{best}"
         case CheckpointSaved():
             best = ", the best so far" if event.is_best else ""
             words = f"checkpoint {event.name} saved{best} ({num_bytes(event.num_bytes)})"

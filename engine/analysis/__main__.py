@@ -1,7 +1,7 @@
 """`python -m engine.analysis RUN --checkpoint best --kinds attention,calibration --sentence "…"`.
 
 Prints what it does and what it has stored as JSON lines (see `runs.analysis_process`). An answer that is there
-already, about the same checkpoint and data, is not made again. Returns 0, or 1 when an answer was refused.
+already, about the same checkpoint and data, is not made again. Returns 0, or 3 when something was refused.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from engine.analysis.token_losses import analyse_token_losses
 from engine.checkpoints import CheckpointError
 from engine.data.documents import DataError
 from presets.config import ConfigError
-from runs.analysis import KINDS, OF_THE_DATA, Kind, Question, Result, analysis_file, read_result, write_result
-from runs.analysis_process import Progress, Refused, Said, Stored
+from runs.analysis import KINDS, OF_A_SENTENCE, OF_THE_DATA, Kind, Question, Result
+from runs.analysis_files import analysis_file, read_result, write_result
+from runs.analysis_process import REFUSED, Progress, Refused, Said, Stored
 from runs.folder import RunFolder
 
 _REPORT_EVERY_S = 0.2
@@ -51,16 +52,16 @@ def main(arguments: list[str] | None = None) -> int:
     problem = f"{unknown[0]!r} is no analysis; there is {', '.join(KINDS)}" if unknown else question.problem(kinds)
     if problem:
         _say(Refused(problem))
-        return 1
+        return REFUSED
     folder = RunFolder(options.run.resolve())
     try:
         subject = open_subject(folder, options.checkpoint)
     except (*_MISTAKES, ValueError) as error:
         _say(Refused(str(error) or type(error).__name__))
-        return 1
+        return REFUSED
     analyst = _Analyst(subject, question)
     answered = [analyst.answer(kind) for kind in kinds]  # every one, also after a refusal
-    return 0 if all(answered) else 1
+    return 0 if all(answered) else REFUSED
 
 
 class _Analyst:
@@ -85,7 +86,7 @@ class _Analyst:
                 return True
             result = self._made(kind)
             judged = self._judged if kind in OF_THE_DATA else None
-            notes = (*((subject.note,) if subject.note else ()), *result.notes, *(judged.notes if judged else ()))
+            notes = (*self._notes(kind), *result.notes, *(judged.notes if judged else ()))
             whole = msgspec.structs.replace(
                 result,
                 question=self._question.of(kind),
@@ -116,6 +117,14 @@ class _Analyst:
             return True
         judged = self._data(kind)
         return stored.data == (judged.fingerprint if judged else "")
+
+    def _notes(self, kind: Kind) -> tuple[str, ...]:
+        """What holds for every answer of this kind."""
+        notes: tuple[str, ...] = (self._subject.note,) if self._subject.note else ()
+        objective = self._subject.config.objective.kind
+        if kind in OF_A_SENTENCE and objective in ("nsp", "sop"):
+            notes += ("the model was trained on pairs of texts, and this is one text alone",)
+        return notes
 
     def _made(self, kind: Kind) -> Result:
         _say(Progress(f"{kind} of {self._subject.name}", 0, 0, "sequences"))

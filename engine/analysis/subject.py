@@ -24,7 +24,9 @@ from engine.preparation import evaluated_rows
 from engine.training_data import TrainingData, arranged
 from presets.corpora import label
 from presets.schema import MASK_TOKEN, RunConfig
-from runs.analysis import Task, manifest_hash
+from runs.analysis import Task
+from runs.analysis_files import manifest_hash
+from runs.cache_format import MANIFEST
 from runs.checksums import sha256_of
 from runs.folder import RunFolder, token_caches_dir
 from runs.records import RecordTail
@@ -57,6 +59,11 @@ class Subject:
             return "next"
         return "masked" if objective.has_masks else "label"
 
+    @property
+    def is_streamed(self) -> bool:
+        """Whether its token cache may be the beginning of a stream."""
+        return self.config.data.access == "stream" and self.config.data.source == "hub"
+
     def text(self, token_id: int) -> str:
         """A token as a person reads it."""
         return token_text(self.tokenizer, token_id)
@@ -82,6 +89,11 @@ def open_subject(folder: RunFolder, checkpoint: str) -> Subject:
     store = CheckpointStore(folder.checkpoints_dir)
     loaded = load_model(folder, checkpoint)
     path = store.folder / loaded.name
+    broken = [name for name, weight in loaded.model.named_parameters() if not bool(weight.isfinite().all())]
+    if broken:
+        raise AnalysisError(
+            f"{loaded.name} holds weights that are not finite, such as {broken[0]}; take an earlier one"
+        )
     return Subject(
         folder=folder,
         name=loaded.name,
@@ -99,8 +111,7 @@ def open_judged(subject: Subject) -> Judged:
     """Open the run's token cache as it is; nothing is built or downloaded. Raises AnalysisError or DataError."""
     config = subject.config
     cache_folder = find_cache(subject)
-    is_stream = config.data.access == "stream" and config.data.source == "hub"
-    cache = open_cache(cache_folder, 1 if is_stream else None)  # a stream is judged by its first shard
+    cache = open_cache(cache_folder, 1 if subject.is_streamed else None)  # a stream is judged by its first shard
     data = arranged(config.data, config.train.seed, World(0, 1, torch.device("cpu")), cache, None)
     fingerprint = data.judged.fingerprint
     notes: tuple[str, ...] = ()
@@ -126,7 +137,8 @@ def find_cache(subject: Subject) -> Path:
     if not path.is_dir():
         build = "resume the run, or `tinytrain-tui data build` it, and it is made again"
         raise AnalysisError(f"{what} is gone, and an analysis builds none; {build}")
-    if not is_sound(path, key):
+    is_whole = (path / MANIFEST).exists() or subject.is_streamed
+    if not is_whole or not is_sound(path, key):
         raise AnalysisError(f"{what} is damaged or half-built; when the run is resumed it is made whole")
     cache = open_cache(path, 0)
     tokenizer = subject.folder.checkpoints_dir / subject.name / "tokenizer.json"

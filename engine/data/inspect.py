@@ -84,7 +84,7 @@ def inspect(request: Request, say: Say) -> Inspection:
             f"{label(request.data)}: none of the first {sample.left_out:,} documents has a row with at least "
             f"{max(1, request.data.min_words)} words (data.min_words) in the column {request.data.text_column!r}"
         )
-    key = cache_key(request.data)
+    key = cache_key(request.data, labelled=request.labelled)
     folder = token_caches_dir() / key
     found = cached_tokenizer(folder, sample.rows)
     if found is None and request.tokenize:
@@ -158,13 +158,13 @@ def build(request: Request, say: Say) -> Built:
     """Make the whole token cache, or go on with a half-built one. Raises DataError or OSError."""
     from engine.data.token_cache import open_or_build
 
-    key = cache_key(request.data)
+    key = cache_key(request.data, labelled=request.labelled)
     began = time.monotonic()
     was_there = (token_caches_dir() / key / "manifest.json").is_file()
     report = _Reporter(say)
     if is_being_built(key):
         report("another process builds this cache; waiting for it", 0, 0, "documents")
-    open_or_build(request.data, token_caches_dir(), report)
+    open_or_build(request.data, token_caches_dir(), report, labelled=request.labelled)
     return Built(key, was_there, time.monotonic() - began)
 
 

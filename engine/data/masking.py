@@ -72,7 +72,7 @@ def masked_positions(
         chosen = random.masked_fill(~is_word, _LARGEST).topk(width, dim=1, largest=False).indices
     else:
         # what stands before the first beginning is the rest of a word that was cut, and counts as one
-        words = (starts & is_word).long().cumsum(1)
+        words = starts.long().cumsum(1)
         random = position_keys(keys, length + 1, _WHOLE).gather(1, words)
         chosen = random.masked_fill(~is_word, _LARGEST).sort(dim=1, stable=True).indices[:, :width]
     is_spare = torch.arange(width, device=keys.device) >= num_masks(lengths, mask_rate)[:, None]

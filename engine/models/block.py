@@ -7,6 +7,7 @@ from typing import cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.models.activations import gelu
 from engine.models.attention import Attention
 from presets.schema import ModelConfig
 
@@ -44,11 +45,11 @@ class Block(nn.Module):
         """Gated units multiply the input by an activated gate (Shazeer 2020)."""
         inner = self.up(hidden)
         if self.activation == "gelu":
-            inner = F.gelu(inner, approximate="tanh")
+            inner = gelu(inner)
         elif self.activation == "relu":
             inner = F.relu(inner)
         elif self.activation == "geglu":
-            inner = F.gelu(self.gate(hidden), approximate="tanh") * inner
+            inner = gelu(self.gate(hidden)) * inner
         else:
             inner = F.silu(self.gate(hidden)) * inner
         return cast(Tensor, self.dropout(self.down(inner)))

@@ -16,12 +16,12 @@ def rotary_table(length: int, head_size: int, device: torch.device | None = None
 
 
 def rotate(vectors: Tensor, rotation: Tensor) -> Tensor:
-    """Turn each pair (2i, 2i + 1) of (B, L, n, heads, D) by its position's angle.
+    """Turn each pair (2i, 2i + 1) of (B, L, heads, D) by its position's angle.
 
     As complex numbers: on CPUs 1.7 times as fast as with halves that are cut and joined (docs/log.md).
     """
     pairs = torch.view_as_complex(vectors.float().view(*vectors.shape[:-1], -1, 2))
-    turned = torch.view_as_real(pairs * rotation[:, None, None]).flatten(-2)
+    turned = torch.view_as_real(pairs * rotation[:, None]).flatten(-2)
     return turned.to(vectors.dtype)
 
 

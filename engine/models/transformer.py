@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from engine.models.activations import gelu
 from engine.models.block import Block, build_norm
 from engine.models.initial_weights import draw_weights
 from engine.models.positions import rotary_table, sinusoidal_table
@@ -119,7 +120,7 @@ class Transformer(nn.Module):
         """What the output matrix is applied to, (..., H): BERT's dense layer and norm, or `hidden` itself."""
         if not self.config.head_transform:
             return hidden
-        return cast(Tensor, self.head_norm(F.gelu(self.head_dense(hidden), approximate="tanh")))
+        return cast(Tensor, self.head_norm(gelu(self.head_dense(hidden))))
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores (..., V) over the whole vocabulary. hidden: (..., H) final hidden states."""

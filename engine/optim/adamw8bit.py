@@ -24,8 +24,9 @@ class _Moment:
     def __init__(self, size: int, *, signed: bool, device: torch.device) -> None:
         from bitsandbytes.functional import create_dynamic_map  # seconds to import, and for this algorithm alone
 
-        self._map = create_dynamic_map(signed=signed).to(device)
-        zero = int(self._map.abs().argmin())
+        numbers = create_dynamic_map(signed=signed)
+        zero = int(numbers.abs().argmin())
+        self._map = numbers.to(device)
         self.codes = torch.full((size,), zero, dtype=torch.uint8, device=device)
         self.scales = torch.zeros(size // BLOCK, device=device)
 
@@ -57,6 +58,8 @@ class AdamW8bit:
         size, device = part.stop - part.start, flat.weight.device
         self._exp_avg = _Moment(size, signed=True, device=device)
         self._exp_avg_sq = _Moment(size, signed=False, device=device)
+        ends = [(place.end, -(-place.end // BLOCK) * BLOCK) for place in flat.places_in(part)]
+        self._gaps = [slice(end, next_first) for end, next_first in ends if end < next_first]
 
     def update(self, inputs: UpdateInputs) -> None:
         """See `Algorithm`."""
@@ -70,6 +73,8 @@ class AdamW8bit:
             )  # fmt: skip
             self._exp_avg.pack(piece, exp_avg, inputs.skipped)
             self._exp_avg_sq.pack(piece, exp_avg_sq, inputs.skipped)
+        for gap in self._gaps:  # none when the hidden size is a multiple of 16
+            self._flat.weight[gap].zero_()  # the quantiser takes 0 for a little more than 0
 
     def tensors(self) -> dict[str, Tensor]:
         """`exp_avg_codes.<parameter>`, `exp_avg_scales.<parameter>`, and the same of `exp_avg_sq`."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from engine.checkpoints import CheckpointStore
-from runs import launch
-from runs.events import AttemptStarted, decode_event
+from runs import control, launch
+from runs.events import AttemptStarted, ControlAnswered, decode_event
 from runs.folder import RunFolder
 from runs.records import RecordTail
 from runs.status import read_status
@@ -29,6 +29,12 @@ def losses(folder: RunFolder) -> dict[int, float]:
 def last_step(folder: RunFolder) -> int:
     records = RecordTail(folder.attempts()[-1].metrics_file).poll_all() if folder.attempts() else []
     return max((record["step"] for record in records), default=0)
+
+
+def answers(folder: RunFolder) -> list[ControlAnswered]:
+    """What the last attempt answered."""
+    events = [decode_event(r) for r in RecordTail(folder.attempts()[-1].events_file).poll_all()]
+    return [event for event in events if isinstance(event, ControlAnswered)]
 
 
 def run_to_end(folder: RunFolder, resume: str = "") -> None:
@@ -56,7 +62,7 @@ def test_one_two_and_four_processes_see_the_same_samples_and_lose_the_same(runs_
 
 
 @pytest.mark.slow
-def test_eight_processes_train_and_stop_and_four_go_on_and_none_is_left_behind(runs_path: Path) -> None:
+def test_eight_processes_train_and_stop_and_four_go_on_answer_and_pause_and_none_is_left_behind(runs_path: Path) -> None:
     config = tiny_config(
         launch__num_processes=8, train__batch_size=2, train__max_steps=100_000, train__log_every=5,
         train__eval_every=50, train__checkpoint_every=1000, probes__every=1000,
@@ -76,8 +82,16 @@ def test_eight_processes_train_and_stop_and_four_go_on_and_none_is_left_behind(r
     wait_until(lambda: last_step(folder) >= stopped_at + 10, PATIENCE_S, "the resumed run takes 10 steps")
     started = [decode_event(r) for r in RecordTail(folder.attempts()[1].events_file).poll_all()]
     assert [(e.step, e.num_processes) for e in started if isinstance(e, AttemptStarted)] == [(stopped_at, 4)]
-    launch.stop(folder)
-    wait_until(lambda: not read_status(folder).is_live, PATIENCE_S, "it stops again")
+    control.ask(folder, "lr", "x0.5")
+    control.ask(folder, "evaluate")
+    wait_until(lambda: len(answers(folder)) == 2, PATIENCE_S, "all ranks attend to two requests")
+    assert [(a.verb, a.accepted) for a in answers(folder)] == [("lr", True), ("evaluate", True)]
+    answered_at = answers(folder)[-1].step
+    wait_until(lambda: last_step(folder) >= answered_at + 10, PATIENCE_S, "and train on")
+    control.ask(folder, "pause")
+    wait_until(lambda: not read_status(folder).is_live, PATIENCE_S, "it pauses")
+    assert read_status(folder).state == "paused"
+    assert CheckpointStore(folder.checkpoints_dir).load("last")[0].state.lr_factor == 0.5
     wait_until(lambda: not pids_with("TINYTRAIN_RUNS", os.environ["TINYTRAIN_RUNS"]), 10, "no process is left")
 
 

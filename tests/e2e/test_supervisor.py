@@ -135,6 +135,20 @@ def test_a_pause_that_takes_time_shows_as_pausing_and_a_stop_wins_over_it(
     assert ended(folder).reason == "killed"
 
 
+def test_the_supervisor_leaves_alone_what_only_the_engine_can_grant(make_run: Callable[..., RunFolder]) -> None:
+    folder = make_run("ignores requests", grace=1)
+    launch.start(folder)
+    begun(folder)
+    for verb, value in (("lr", "x0.5"), ("evaluate", "")):
+        launch.ask(folder, verb, value)  # type: ignore[arg-type]
+    step = RunReader(folder).poll().step
+    # 80 steps of 10 ms: several looks of the supervisor
+    wait_until(lambda: RunReader(folder).poll().step > step + 80, what="it goes on")
+    assert read_status(folder).state == "running" and len(control.pending(folder)) == 2
+    launch.kill(folder)
+    ended(folder)
+
+
 def test_a_pause_that_has_to_be_killed_is_no_pause(make_run: Callable[..., RunFolder]) -> None:
     folder = make_run("ignores everything", grace=1)
     launch.start(folder)

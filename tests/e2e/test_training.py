@@ -45,6 +45,15 @@ RESUMED: list[dict[str, Value]] = [
     {"optim__schedule": "wsd"},
     {"train__accumulation_steps": 3},
     {"optim__schedule": "wsd", "train__accumulation_steps": 2, "model__dropout": 0.1, "train__precision": "bf16"},
+    {"optim__schedule": "inverse_sqrt", "optim__algorithm": "lion", "optim__lr": 1e-3},
+    {"optim__algorithm": "muon", "optim__ema_decay": 0.9, "model__attention_dropout": 0.1},
+    {"train__precision": "fp16", "train__accumulation_steps": 2, "model__embedding_dropout": 0.1},
+    {"train__activation_checkpointing": True, "model__dropout": 0.2, "model__norm_place": "post"},
+    {"objective__whole_words": True, "objective__mask_rate_end": 0.4, "data__tokenizer": "wordpiece"},
+    {"curriculum__start_length": 8, "curriculum__order": "rarity", "train__batch_size": 50},
+    {"objective__kind": "clm", "probes__texts": ("the people",), "model__activation": "swiglu"},
+    {"objective__kind": "nsp", "model__segments": 2, "model__norm": "rmsnorm"},
+    {"objective__kind": "sop", "model__segments": 2, "model__head_transform": True, "model__tied_head": False},
 ]
 
 

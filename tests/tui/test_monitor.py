@@ -240,7 +240,8 @@ async def test_resizing_a_live_screen_redraws_the_curve_to_fit(tmp_path: Path) -
             pane = app.screen.query_one("#loss", ChartPane)
             await until(lambda: len(pane._lines) == pane.content_size.height, "as many lines as there is room")  # noqa: B023
             await until(lambda: f"{writer.step:,}/1,200" in text_of(app), "the step")
-            assert max(line.cell_length for line in pane._lines) == pane.content_size.width
+            width = pane.content_size.width
+            await until(lambda: {line.cell_length for line in pane._lines} == {width}, "lines as wide as the pane")  # noqa: B023
     writer.close()
     supervision.close()
 

@@ -97,7 +97,7 @@ def test_every_shipped_preset_can_be_launched_and_says_what_it_is() -> None:
     for preset in catalog.shipped_presets():
         assert check(preset.config) == (), preset.name
         assert preset.summary.endswith(".") and len(preset.title) <= 16, preset.name
-        assert preset.source or preset.name == "quickstart" or preset.config.data.source == "synthetic"
+        assert preset.source or preset.name.startswith("quickstart") or preset.config.data.source == "synthetic"
 
 
 def test_a_saved_preset_is_found_again_with_every_value() -> None:

@@ -184,6 +184,7 @@ def test_a_wrong_request_gets_one_line_and_starts_nothing(
         (["metrics", "last", "--json", "--csv"], "choose one"),
         (["probe", "last", "hello"], "the text has no [MASK]"),
         (["probe", "last", "a [MASK]", "--top", "0"], "at least 1 word"),
+        (["probe", "last", "a [MASK]", "--temperature", "1"], "--temperature is for causal models"),
     ],
 )
 def test_a_wrong_request_about_a_run_gets_one_line(

@@ -11,6 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from engine.baselines import measure_floor
 from engine.data.batches import SequenceStore
 from engine.data.masking import IGNORED
 from engine.data.shards import Split
@@ -87,7 +88,7 @@ def test_the_loss_of_parts_adds_up_to_the_mean_over_all_next_tokens(hidden_size:
         loss = causal.loss(model, causal.training_batch(store(), draw(*samples)), counts)
         loss.backward()
         total += float(loss.detach())
-    assert total == pytest.approx(float(dense), rel=1e-5)
+    assert total == pytest.approx(dense.item(), rel=1e-5)
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None
         assert torch.allclose(parameter.grad, expected[name], atol=1e-5), name
@@ -103,7 +104,7 @@ def test_no_token_is_predicted_from_itself_or_a_later_one(positions: Literal["le
         alone = torch.full_like(batch.targets, IGNORED)
         alone[0, place] = 20
         same = [
-            float(causal.score_sums(model, CausalBatch(inputs, alone))[0]) for inputs in (batch.inputs, changed)
+            causal.score_sums(model, CausalBatch(inputs, alone))[0].item() for inputs in (batch.inputs, changed)
         ]
         assert (same[0] == pytest.approx(same[1], abs=1e-6)) == (place < 4), place
 
@@ -134,6 +135,11 @@ def test_frequency_knows_how_often_a_sequence_ends() -> None:
     assert baselines.unigram_loss == pytest.approx(sum(losses) / 15)
     assert baselines.uniform_loss == pytest.approx(math.log(VOCAB))
     assert int(counts[SEP]) == 0, "the caller's counts stay"
+
+
+def test_a_grammar_has_no_floor_for_next_tokens_since_its_floor_is_that_of_masks() -> None:
+    grammar = DataConfig(source="synthetic", dataset="templates")
+    assert measure_floor(grammar, objective(), store(), torch.arange(3)) is None
 
 
 @pytest.mark.parametrize("settings", [{"objective__kind": "clm"}, {"objective__whole_words": True}])

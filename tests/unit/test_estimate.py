@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from presets import reference
+from presets import corpora, reference
 from presets.catalog import find_preset, shipped_presets
 from presets.config import with_values
 from presets.estimate import Machine, TokenCounts, count_parameters, estimate
@@ -95,17 +96,20 @@ def test_measured_counts_win_over_facts() -> None:
 @pytest.mark.parametrize("name", [preset.name for preset in shipped_presets()])
 def test_every_presets_model_has_exactly_the_counted_parameters(name: str) -> None:
     """The engine's own model, at the preset's full vocabulary."""
-    from engine.models.transformer import Transformer
+    from engine.models.build import build_model
 
     config = find_preset(name).config
     counted = count_parameters(config)
-    model = Transformer(config.model, vocab_size(config.data), config.data.sequence_length)
-    by_part = {"token_embedding": 0, "position_embedding": 0, "blocks": 0, "final_norm": 0, "head_bias": 0}
-    for parameter_name, parameter in model.named_parameters():
+    known = corpora.facts(config.data)
+    labels = tuple(map(str, range(known.labels if known and config.objective.has_labels else 0)))
+    by_part: Counter[str] = Counter()
+    for parameter_name, parameter in build_model(config, vocab_size(config.data), labels).named_parameters():
         by_part[parameter_name.split(".")[0]] += parameter.numel()
-    assert by_part["token_embedding"] + by_part["position_embedding"] == counted.embedding
-    assert by_part["blocks"] + by_part["final_norm"] == counted.encoder
-    assert by_part["head_bias"] == counted.head
+    embeddings = ("token_embedding", "position_embedding", "segment_embedding")
+    heads = ("head_bias", "head_weight", "head_dense", "head_norm", "pooler", "classifier")
+    assert sum(by_part.pop(part, 0) for part in embeddings) == counted.embedding
+    assert sum(by_part.pop(part, 0) for part in heads) == counted.head
+    assert by_part.total() == counted.encoder
 
 
 def test_the_flops_of_a_known_model_follow_the_formula() -> None:
@@ -300,3 +304,9 @@ def test_the_activations_are_about_those_that_backward_keeps(values: dict[str, o
         assert sum(kept.values()) < estimated < sum(kept.values()) + 8 * one_block
     else:
         assert sum(kept.values()) == pytest.approx(estimated, rel=0.3)
+
+
+def test_labels_that_nobody_has_counted_are_said_to_be_assumed() -> None:
+    values = {"objective.kind": "classification", "data.source": "files", "data.dataset": "reviews.csv"}
+    assert "taken to have 2 labels" in estimate(with_values(RunConfig(), values), MACHINE).parameters_basis
+    assert "labels" not in estimate(RunConfig(), MACHINE).parameters_basis

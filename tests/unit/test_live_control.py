@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +26,7 @@ from presets.schema import RunConfig
 from runs import control
 from runs.control import Request, Verb
 from runs.folder import RunFolder, create_run
+from runs.launch import child_environment
 
 CONFIG = with_values(RunConfig(), {"optim.lr": 1e-2, "optim.warmup_ratio": 0.1, "probes.texts": ("a [MASK]",)})
 ALONE = World(0, 1, torch.device("cpu"))
@@ -185,6 +190,62 @@ def test_a_real_signal_is_remembered_while_it_trains(folder: RunFolder) -> None:
     while not stop.poll() and time.monotonic() < deadline:
         time.sleep(0.001)
     assert gather(stop, ALONE) == Asked((), "stopped", "stopped by SIGTERM")
+
+
+_TWO_RANKS = """
+import json, sys
+from pathlib import Path
+from engine.distributed import join_world
+from engine.live_control import gather
+from engine.stopping import StopSignal
+from presets.schema import LaunchConfig
+from runs import control
+from runs.folder import RunFolder
+
+folder = RunFolder(Path(sys.argv[1]))
+world = join_world(LaunchConfig(device="cpu"))
+stop = StopSignal(folder, world.is_main)
+said = []
+for verb in ("", "lr", "pause"):
+    if world.is_main and verb:
+        control.ask(folder, verb, "x0.5" if verb == "lr" else "")
+    asked = gather(stop, world)
+    said.append([[one.verb for one in asked.requests], asked.ending, asked.reason])
+    stop.take_requests()
+if not world.is_main:
+    stop.reason = "stopped by SIGTERM"  # a signal that reached this process alone
+asked = gather(stop, world)
+said.append([[one.verb for one in asked.requests], asked.ending, asked.reason])
+print(json.dumps(said))
+world.close()
+"""
+
+
+def test_all_processes_decide_alike_on_what_the_main_one_read_and_any_was_told(folder: RunFolder) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", _TWO_RANKS, str(folder.path)], text=True, stdout=subprocess.PIPE,
+            env=child_environment() | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in (0, 1)
+    ]  # fmt: skip
+    try:
+        said = [json.loads(rank.communicate(timeout=120)[0]) for rank in ranks]
+    finally:
+        for rank in ranks:
+            rank.kill()
+            rank.wait()
+    assert said[0] == said[1]
+    assert said[0] == [
+        [[], "", ""],
+        [["lr"], "", ""],
+        [["pause"], "paused", "paused on request"],
+        [[], "stopped", "stopped on request of another process"],
+    ]
 
 
 def test_other_ranks_read_no_requests(folder: RunFolder) -> None:

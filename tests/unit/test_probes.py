@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ from runs.folder import RunFolder
 from runs.reader import RunReader
 from tests.fakes.hub_texts import passages
 from tests.tiny import new_run, tiny_config, train
+from tui.cli import main
 
 TEXTS = [text.lower() for text in passages(60)]
 VOCAB = 300
@@ -86,6 +88,17 @@ def test_asking_changes_neither_the_mode_nor_the_random_state(kind: str) -> None
     assert torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.parametrize("kind", ["mlm", "clm", "classification"])
+def test_a_compiled_model_is_asked_as_it_is_written(kind: str) -> None:
+    def refuses(graph: object, inputs: object) -> None:
+        raise AssertionError("compiled for a probe")
+
+    model, tokenizer, config = parts(kind)
+    model.compile(backend=refuses)
+    assert probe(model, tokenizer, "the people" if kind != "mlm" else "the [MASK]", config).text
+    assert model._compiled_call_impl is not None
+
+
 @pytest.fixture(scope="module")
 def causal_run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A causal run to its end."""
@@ -106,7 +119,7 @@ def asked(run: RunFolder, text: str, **settings: str | int | float) -> Answer | 
 
 
 def test_a_runs_last_probe_is_what_the_playground_says_of_its_checkpoint(causal_run: RunFolder) -> None:
-    probed = RunReader(causal_run).read().probes[-1]
+    probed = RunReader(causal_run).poll().probes[-1]
     assert probed.step == 20
     assert [result.text for result in probed.probes] == ["the people of the", "we"]
     for result in probed.probes:
@@ -139,8 +152,6 @@ def test_a_request_out_of_bounds_is_refused_with_the_fields_own_words(causal_run
 
 
 def test_labels_that_cannot_be_read_are_named(causal_run: RunFolder, tmp_path: Path) -> None:
-    import shutil
-
     copied = RunFolder(tmp_path / causal_run.id)
     shutil.copytree(causal_run.path, copied.path)
     (labels,) = (path / "labels.json" for path in copied.checkpoints_dir.glob("step-00000020"))
@@ -154,3 +165,15 @@ def _asked(
 ) -> tuple[Transformer, Tokenizer, str, RunConfig]:
     model, tokenizer, config = built
     return model, tokenizer, text, config
+
+
+def test_the_command_line_prints_the_text_as_it_goes_on(
+    causal_run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reply = asked(causal_run, "we", temperature=0.0, new_tokens=5)
+    assert isinstance(reply, Answer)
+    runs = str(causal_run.path.parent)
+    assert main(["--runs-dir", runs, "probe", "last", "we", "--temperature", "0", "--new-tokens", "5"]) == 0
+    assert capsys.readouterr().out == f"we{reply.probes[0].generated}  (step-00000020)\n"
+    assert main(["--runs-dir", runs, "probe", "last", "the [MASK]"]) == 2
+    assert "this is a causal model: it goes on from a beginning" in capsys.readouterr().err

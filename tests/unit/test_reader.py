@@ -3,11 +3,15 @@
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from runs.console import tail_console
+from runs.events import ControlAnswered
 from runs.reader import RunReader
 from tests.run_writer import AttemptWriter, Supervision, finished_run, new_run
+from tui.run_charts import marks_of
+from tui.widgets.chart_picture import Mark
 
 
 def settled(reader: RunReader):  # type: ignore[no-untyped-def]
@@ -89,6 +93,43 @@ def test_a_resume_hides_what_came_after_its_step_and_deletes_nothing(tmp_path: P
     assert first.attempt.metrics_file.read_bytes() == before
     fresh = settled(RunReader(folder))
     assert list(fresh.series["loss"].value) == list(snapshot.series["loss"].value)
+
+
+def answered(step: int, verb: str, value: str = "", total_steps: int = 1200) -> ControlAnswered:
+    return ControlAnswered(
+        step=step, request=f"{step}-{verb}", verb=verb, accepted=True, message="done", value=value,
+        total_steps=total_steps,
+    )  # fmt: skip
+
+
+def test_what_was_asked_of_a_run_is_marked_until_a_resume_from_before_hides_it(tmp_path: Path) -> None:
+    folder = new_run(tmp_path)
+    first = AttemptWriter(folder)
+    first.start()
+    first.run_to(100)
+    first.say(answered(100, "lr", "x0.5"))
+    refused = msgspec.structs.replace(answered(100, "lr", "x9"), accepted=False)
+    first.say(refused)
+    first.run_to(200)
+    first.say(answered(200, "steps", "+800", total_steps=2000))
+    first.say(answered(200, "pause", total_steps=2000))
+    first.close()
+    snapshot = settled(RunReader(folder))
+    assert [(one.step, one.verb) for one in snapshot.controls] == [(100, "lr"), (200, "steps"), (200, "pause")]
+    assert snapshot.total_steps == 2000 and snapshot.learning_rate == snapshot.series["lr"].last()
+    assert marks_of(snapshot) == (Mark(100, "lr ×0.5"), Mark(200, "+800 steps, paused"))
+
+    second = AttemptWriter(folder, 2)
+    second.start(step=200, total_steps=2000)
+    snapshot = settled(RunReader(folder))
+    assert marks_of(snapshot)[-1] == Mark(200, "+800 steps, paused, resumed")
+    second.close()
+    third = AttemptWriter(folder, 3)
+    third.start(step=150, total_steps=1200)
+    snapshot = settled(RunReader(folder))
+    assert marks_of(snapshot) == (Mark(100, "lr ×0.5"), Mark(150, "resumed"))
+    assert snapshot.total_steps == 1200
+    third.close()
 
 
 def test_an_attempt_whose_start_was_lost_is_placed_by_its_first_record(tmp_path: Path) -> None:

@@ -13,6 +13,13 @@ from presets.corpora import ALIASES, USUAL_CONFIGURATIONS
 from presets.rules import broken_rules
 from presets.schema import DataConfig, RunConfig
 
+LABELLED = {
+    "objective.kind": "classification",
+    "data.source": "hub",
+    "data.dataset": "stanfordnlp/imdb",
+    "data.long_documents": "truncate",
+}
+
 
 @pytest.mark.parametrize(
     ("values", "paths", "words"),
@@ -37,6 +44,25 @@ from presets.schema import DataConfig, RunConfig
             "the length of a stream is not known before it is read; set train.max_steps",
         ),
         ({"data.access": "stream"}, ("data.access", "data.source"), "only a dataset of the hub can be streamed"),
+        (
+            {"curriculum.start_length": 200},
+            ("curriculum.start_length", "data.sequence_length"),
+            "the first length 200 is above the sequence length 128",
+        ),
+        ({"curriculum.start_length": 4}, ("curriculum.start_length",), "choose 8 or more"),
+        (
+            {"data.source": "synthetic", "data.dataset": "arithmetic", "data.tokenizer": "word",
+             "data.vocab_size": 200, "data.min_words": 1, "data.deduplicate": False,
+             "curriculum.start_length": 16},
+            ("curriculum.start_length", "data.source"),
+            "a grammar's sentences must stay whole",
+        ),
+        (
+            {"data.source": "hub", "data.dataset": "imdb", "data.access": "stream", "train.max_steps": 9,
+             "curriculum.order": "rarity"},
+            ("curriculum.order", "data.access"),
+            "the easy sequences of a stream are not known before it is read",
+        ),
         ({"data.source": "files", "data.dataset": " "}, ("data.dataset",), "name a file or a folder"),
         ({"data.tokenizer": "existing"}, ("data.tokenizer_from",), "name the tokenizer"),
         ({"data.tokenizer": "bpe", "data.vocab_size": 200}, ("data.vocab_size",), "choose 262 or more"),
@@ -52,6 +78,24 @@ from presets.schema import DataConfig, RunConfig
             "more than 1",
         ),
         ({"probes.texts": ["a [MASK]", "nothing hidden"]}, ("probes.texts",), "sentence 2 has no"),
+        (
+            {"objective.kind": "clm", "probes.texts": ["we the", "a [MASK]"]},
+            ("probes.texts",),
+            "sentence 2 has a [MASK], and a causal model goes on from a beginning",
+        ),
+        ({"objective.kind": "nsp"}, ("model.segments", "objective.kind"), "tells the first text from the second"),
+        ({"objective.kind": "sop", "model.segments": 1}, ("model.segments", "objective.kind"), "choose 2"),
+        ({"model.start_from": "warm-otter"}, ("model.start_from",), "write run:NAME, run:NAME@best"),
+        ({"model.start_from": "run: "}, ("model.start_from",), "names no run"),
+        ({"objective.kind": "classification"}, ("data.source", "objective.kind"), "this text has no labels"),
+        ({**LABELLED, "data.long_documents": "split"}, ("data.long_documents", "objective.kind"), "a whole text"),
+        ({**LABELLED, "data.label_column": " "}, ("data.label_column",), "name the column that holds the labels"),
+        ({**LABELLED, "data.label_column": "text"}, ("data.label_column", "data.text_column"), "cannot both be"),
+        (
+            {**LABELLED, "data.access": "stream", "train.max_steps": 9},
+            ("data.access", "objective.kind"),
+            "labels of a stream are not known",
+        ),
     ],
 )
 def test_a_broken_rule_names_the_fields_it_blames(

@@ -70,8 +70,8 @@ def test_the_order_of_words_matters(positions: str) -> None:
 
 def test_rotation_keeps_lengths_and_makes_scores_depend_on_distance_only() -> None:
     table = rotary_table(LENGTH, 8, torch.device("cpu"))
-    query, key = torch.randn(1, 1, 1, 1, 8), torch.randn(1, 1, 1, 1, 8)
-    turned_query, turned_key = (rotate(v.expand(1, LENGTH, 1, 1, 8), table)[0, :, 0, 0] for v in (query, key))
+    query, key = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)
+    turned_query, turned_key = (rotate(v.expand(1, LENGTH, 1, 8), table)[0, :, 0] for v in (query, key))
     assert torch.allclose(turned_query.norm(dim=-1), query.norm().expand(LENGTH), atol=1e-5)
     scores = turned_query @ turned_key.T
     assert torch.allclose(scores.diagonal(offset=3), scores[0, 3].expand(LENGTH - 3), atol=1e-4)

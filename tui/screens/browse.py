@@ -36,7 +36,7 @@ COMMANDS = (
     Command("resume", "r,p", "Resume", "Go on from a checkpoint, when the run is not live.", "resume"),
     Command("stop", "x", "Stop", "Stop the run with a checkpoint; asks first.", "stop"),
     Command("kill", "X", "Kill", "Kill the run without saving; its name has to be typed.", "kill", show=False),
-    Command("pause", "p", "Pause", "Save a checkpoint and free the device until it is resumed; asks first.", "pause",
+    Command("pause", "p", "Pause", "Save a checkpoint and free the device until a resume; asks first.", "pause",
             show=False),
     Command("edit", "e", "Edit", "Change the run's name, tags and note.", "edit", show=False),
     Command("delete", "d", "Delete", "Move the run into the trash; asks first.", "delete"),

@@ -232,10 +232,13 @@ class DataScreen(Screen[None]):
         data = data_of(entry)
         if entry is None or data is None:
             return
-        if not isinstance(entry, CacheInfo):
-            data = settled(entry, self.caches).data
+        if isinstance(entry, CacheInfo):
+            labelled = bool(entry.labels)
+        else:
+            chosen = settled(entry, self.caches)
+            data, labelled = chosen.data, chosen.labelled
         if (job := self._begin(f"reading {name_of(entry)}", "inspect", entry)) is not None:
-            job.ask(Request(data, rows=_ROWS, tokenize=tokenize))
+            job.ask(Request(data, rows=_ROWS, tokenize=tokenize, labelled=labelled))
 
     def action_build(self) -> None:
         """Build the token cache of what is under the cursor."""
@@ -249,7 +252,8 @@ class DataScreen(Screen[None]):
 
         def begin() -> None:
             if (job := self._begin(f"building {name_of(entry)}", "build", entry)) is not None:
-                job.ask(Request(data, build=True))
+                labelled = bool(entry.labels) if isinstance(entry, CacheInfo) else entry.labelled
+                job.ask(Request(data, build=True, labelled=labelled))
 
         ask_build(self, name_of(entry), data, begin)
 

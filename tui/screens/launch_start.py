@@ -52,6 +52,8 @@ async def _with_data(app: App[Any], config: RunConfig) -> RunConfig | None:
     status = await asyncio.to_thread(hub_status, config)
     if not status.is_in_the_way:
         return config
+    if config.objective.has_labels:
+        return await _without_labels(app, config, status.sentence)
     label = EMBEDDED[DataConfig().dataset].label
     body = (
         f"{status.sentence}.\n\n"
@@ -66,6 +68,13 @@ async def _with_data(app: App[Any], config: RunConfig) -> RunConfig | None:
     answer = await app.push_screen_wait(ChoiceDialog("The data cannot be had now", body, choices))
     if answer == "embedded":
         return with_embedded_corpus(config)
+    return config if answer == "anyway" else None
+
+
+async def _without_labels(app: App[Any], config: RunConfig, sentence: str) -> RunConfig | None:
+    """The embedded corpus has no labels, so it is not offered."""
+    choices = (("anyway", "Try anyway"), ("cancel", "Cancel"))
+    answer = await app.push_screen_wait(ChoiceDialog("The data cannot be had now", f"{sentence}.", choices))
     return config if answer == "anyway" else None
 
 

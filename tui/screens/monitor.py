@@ -17,12 +17,13 @@ from runs.hardware_feed import HardwareState
 from runs.reader import RunSnapshot
 from runs.status import tag_prefix
 from tui import run_actions
-from tui.commands import Command, bindings_of
+from tui.commands import bindings_of
 from tui.feeds import ConsoleArrived, FeedFailed, HardwareArrived, PictureDrawn, RunFeed, SnapshotArrived, Wanted
 from tui.live_requests import LiveRequests
 from tui.run_actions import RunChoice
 from tui.run_charts import CHARTS
 from tui.safe_text import safe_text
+from tui.screens.monitor_commands import COMMANDS
 from tui.widgets.chart import ChartPane
 from tui.widgets.chart_palette import palette_of
 from tui.widgets.footer import KeyFooter
@@ -32,31 +33,6 @@ from tui.widgets.probe_table import ProbeTable
 from tui.widgets.run_card import RunCard
 from tui.widgets.run_header import RunHeader
 
-COMMANDS = (
-    Command("stop", "x", "Stop", "Stop the run with a checkpoint; asks first.", "stop"),
-    Command("kill", "X", "Kill", "Kill the run without saving; its name has to be typed.", "kill", show=False),
-    Command("pause", "p", "Pause", "Save a checkpoint and free the device until it is resumed; asks first.", "pause"),
-    Command("faster", "plus,equals_sign", "Rate", "Change the learning rate: another one, or a factor.",
-            "rate('x2')", key_display="+"),
-    Command("slower", "minus", "Lower rate", "The same, with a half as the first proposal.", "rate('x0.5')",
-            show=False, key_display="-"),
-    Command("steps", "s", "Steps", "Train for more or fewer steps.", "steps", show=False),
-    Command("evaluate", "v", "Evaluate now", "Score the held-out text at the next step.", "ask('evaluate')",
-            show=False),
-    Command("checkpoint", "k", "Checkpoint now", "Save a checkpoint at the next step.", "ask('checkpoint')",
-            show=False),
-    Command("probe", "b", "Probe now", "Let the model fill in the probe sentences at the next step.",
-            "ask('probe')", show=False),
-    Command("resume", "r,p", "Resume", "Go on from a checkpoint, when the run is not live.", "resume"),
-    Command("log", "l", "Log", "Show or hide what the processes printed.", "toggle_log"),
-    Command("zoom", "z", "Zoom", "Give the whole screen to the pane with the focus, or give it back.", "zoom"),
-    Command("earlier", "left,h,left_square_bracket", "Earlier probe", "Probes at an earlier step.", "scrub(-1)",
-            show=False, key_display="←"),
-    Command("later", "right,right_square_bracket", "Later probe", "Probes at a later step.", "scrub(1)",
-            show=False, key_display="→"),
-    Command("edit", "e", "Edit", "Change the run's name, tags and note.", "edit"),
-    Command("copy", "y", "Copy path", "Copy the path of the run's folder.", "copy", show=False),
-)  # fmt: skip
 _ZOOMABLE = (*(chart.name for chart in CHARTS), "probes", "devices", "log")
 
 
@@ -68,8 +44,9 @@ class MonitorScreen(Screen[None]):
     HELP_TITLE = "Monitor"
     HELP = (
         "The thick line is the smoothed training loss, the faint band what was recorded; ◆ are evaluations on "
-        "held-out text and ★ the best of them; ▼ is where you changed or asked for something. Dotted lines are what knowing only word frequency (unigram) and "
-        "knowing nothing (uniform) would score. Quitting the dashboard does not touch the run."
+        "held-out text and ★ the best of them; ▼ is where somebody changed or asked for something. Dotted lines "
+        "are what knowing only word frequency (unigram) and knowing nothing (uniform) would score. Quitting the "
+        "dashboard does not touch the run."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_of(COMMANDS),

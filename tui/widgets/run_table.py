@@ -19,7 +19,8 @@ from tui.safe_text import safe_text
 MOST_ROWS = 500
 _BARS = "▁▂▃▄▅▆▇█"
 _STATE_STYLES: dict[State, str] = {"running": "green", "finished": "green", "failed": "red", "lost": "red",
-                                   "stalled": "yellow", "stopping": "yellow"}  # fmt: skip
+                                   "stalled": "yellow", "stopping": "yellow", "pausing": "yellow",
+                                   "paused": "yellow"}  # fmt: skip
 
 
 @dataclass(frozen=True)
