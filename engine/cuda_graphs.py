@@ -94,7 +94,7 @@ def capture_cuda(compute: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
 
     Never run on a device (docs/log.md).
     """
-    stream = torch.cuda.Stream()
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(3):

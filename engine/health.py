@@ -57,8 +57,8 @@ def check_start(loss: float, guessing: float) -> None:
         return
     said = f"{loss:.2f} nats" if math.isfinite(loss) else "not a finite number"
     raise TrainingDiverged(
-        f"the loss before the first step is {said}, and guessing costs {guessing:.2f}: the initial weights are too "
-        "large; lower model.init_std (0.02 is usual)"
+        f"the loss before the first step is {said}, and guessing costs {guessing:.2f}: the initial weights are "
+        "too large; lower model.init_std (0.02 is usual)"
     )
 
 

@@ -49,7 +49,7 @@ class Trainer:
         self.saver = Saver(prepared, world, recorder)
         self.health = HealthWatch(self.config, round(self.config.optim.warmup_ratio * prepared.total_steps))
         self._update_ratio: Tensor | None = None
-        self._first_step = self.state.step
+        self._first_step = self._closed_step = self.state.step
 
     @property
     def total_steps(self) -> int:
@@ -84,6 +84,8 @@ class Trainer:
             if self._is_out_of_patience():
                 patience = self.config.train.early_stopping_patience
                 return self._finish(f"no better loss in {patience} evaluations (early stopping)")
+        if self.state.step != self._closed_step:  # somebody shortened the run to the steps that it had made
+            self._close()
         return self._finish("all steps done")
 
     def _step(self, *, wants_attention: bool) -> bool:
@@ -120,15 +122,14 @@ class Trainer:
 
     def _after_step(self) -> None:
         train, step = self.config.train, self.state.step
-        is_end = step == self.total_steps
+        if step == self.total_steps:
+            return self._close()
         if self._is_record_due(step):
             self._record()
-        is_best = False
-        if step % train.eval_every == 0 or is_end:
-            is_best = self._evaluate()
-        if step % self.config.probes.every == 0 or is_end:
+        is_best = step % train.eval_every == 0 and self._evaluate()
+        if step % self.config.probes.every == 0:
             self._probe()
-        if step % train.checkpoint_every == 0 or is_best or is_end:
+        if step % train.checkpoint_every == 0 or is_best:
             self._save(is_best)
         if step % _COLLECT_EVERY == 0:
             gc.collect()
@@ -136,6 +137,16 @@ class Trainer:
             gc.collect()
             gc.freeze()  # what lives now lives to the end; scanning it again and again only stalls
             gc.disable()
+        return None
+
+    def _close(self) -> None:
+        """The last record, evaluation, probe and checkpoint."""
+        self._closed_step = self.state.step
+        if self.window.steps:
+            self._record()
+        is_best = self._evaluate()
+        self._probe()
+        self._save(is_best)
 
     def _record(self) -> None:
         """Write what happened since the last record, and look at how it goes."""
@@ -244,7 +255,8 @@ class Trainer:
                 self.state = msgspec.structs.replace(self.state, lr_factor=lr_factor, total_steps=total_steps)
                 self._answer(request, message)
             case Task("evaluate"):
-                self._evaluate()
+                if self._evaluate():
+                    self._save(is_best=True)
                 self._answer(request, f"evaluated at step {step:,}: {self.state.last_loss:.3f} nats")
             case Task("probe"):
                 self._probe()

@@ -49,8 +49,6 @@ class Updater:
         self.stopwatch = stopwatch
         self.warn = warn
         self.micro_batch = prepared.state.micro_batch or prepared.config.train.batch_size
-        model = prepared.config.model
-        self._has_dropout = bool(model.dropout or model.attention_dropout or model.embedding_dropout)
         self._pass: Callable[[Any, tuple[float, ...]], Tensor] = self._run_pass
         if world.device.type == "cuda" and prepared.config.train.cuda_graphs and not is_compiled(prepared.model):
             self._pass = GraphedPasses(self._run_pass, prepared.optimizer.flat.gradient, capture_cuda)
@@ -83,11 +81,13 @@ class Updater:
         """Sum up this process's gradients and loss; None when memory ran out, and fewer sequences fit."""
         run, device = self.run, self.world.device
         loss = torch.zeros((), dtype=torch.float64, device=device)
-        if self._has_dropout:
+        if run.model.has_dropout:
             torch.manual_seed(scalar_seed(run.config.train.seed, 0xD209, step, self.world.rank))
         mine = slice(self.world.rank, None, self.world.size)
         shares = zip(
-            draw.epochs[mine].split(self.micro_batch), draw.samples[mine].split(self.micro_batch), strict=True
+            torch.split(draw.epochs[mine], self.micro_batch),
+            torch.split(draw.samples[mine], self.micro_batch),
+            strict=True,
         )
         try:
             for epochs, samples in shares:
@@ -106,8 +106,8 @@ class Updater:
                 raise
             if self.micro_batch == 1:
                 raise OutOfMemory(
-                    "memory runs out with a single sequence: make data.sequence_length or the model smaller, or set "
-                    "train.activation_checkpointing"
+                    "memory runs out with a single sequence: make data.sequence_length or the model smaller, or "
+                    "set train.activation_checkpointing"
                 ) from error
         run.optimizer.flat.gradient.zero_()
         self.micro_batch = (self.micro_batch + 1) // 2
@@ -115,8 +115,8 @@ class Updater:
             torch.cuda.empty_cache()
         passes = -(-run.config.train.batch_size * run.config.train.accumulation_steps // self.micro_batch)
         self.warn(
-            f"memory ran out: from here on {passes} passes of {self.micro_batch} sequences make an update, which is "
-            f"that of {run.global_batch:,} sequences as before"
+            f"memory ran out: from here on {passes} passes of {self.micro_batch} sequences make an update, which "
+            f"is that of {run.global_batch:,} sequences as before"
         )
         return None
 

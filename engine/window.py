@@ -25,7 +25,10 @@ class WindowSums(msgspec.Struct, frozen=True):
 
 
 class Window:
-    """Loss and gradient norm of the updates that were made; those that were skipped are only counted."""
+    """Loss and gradient norm of the updates that were made; those that were skipped are only counted.
+
+    steps: since the last record, made and skipped.
+    """
 
     def __init__(self, world: World, before: WindowSums) -> None:
         """before: of an attempt that was stopped inside a window."""
@@ -33,14 +36,14 @@ class Window:
         # the loss of an earlier attempt is that of all processes, and they are summed up again
         sums = (before.loss if world.is_main else 0.0, before.norm, before.made, before.skipped)
         self._sums = torch.tensor(sums, dtype=torch.float64, device=world.device)
-        self._steps = before.steps
+        self.steps = before.steps
 
     def add(self, loss: Tensor, norm: Tensor, skipped: Tensor) -> None:
         """One step. loss: () of this process's share. norm: () of the whole gradient. skipped: () 0 or 1."""
         made = torch.stack([loss.double(), norm.double(), (1.0 - skipped).double(), skipped.double()])
         made[:2].masked_fill_(skipped > 0, 0.0)  # not a product: 0 · nan is nan
         self._sums += made
-        self._steps += 1
+        self.steps += 1
 
     def read(self) -> WindowSums:
         """The sums over all processes, the same on each; waits for the device."""
@@ -48,12 +51,13 @@ class Window:
         self._world.sum(
             sums[:1]
         )  # each process knows the loss of its own share; the others are the same everywhere
-        return WindowSums(*sums.tolist(), steps=self._steps)
+        loss, norm, made, skipped = sums.tolist()
+        return WindowSums(loss, norm, made, skipped, self.steps)
 
     def clear(self) -> None:
         """Begin anew."""
         self._sums.zero_()
-        self._steps = 0
+        self.steps = 0
 
 
 class Stopwatch:

@@ -7,5 +7,5 @@ from torch import Tensor
 
 
 def gelu(inputs: Tensor) -> Tensor:
-    """x · Φ(x), exactly (Hendrycks & Gimpel 2016, 2); torch's tanh form takes twice as long on CPUs (docs/log.md)."""
+    """x · Φ(x), exactly (Hendrycks & Gimpel 2016, 2): on CPUs torch takes twice as long for the tanh form."""
     return F.gelu(inputs)

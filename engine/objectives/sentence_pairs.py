@@ -45,6 +45,26 @@ class PairBatch:
     is_padded: bool
 
 
+@dataclass(frozen=True)
+class _Counted:
+    """The pairs of a global batch that were made to be counted, on the host."""
+
+    store: SequenceStore
+    draw: Draw
+    pairs: TextPairs
+
+    def is_of(self, store: SequenceStore, draw: Draw) -> bool:
+        """Whether a batch of this draw, from this store's device, has the same pairs."""
+        mine = self.draw
+        return (
+            store is self.store
+            and store.on_cpu() is store
+            and draw.length == mine.length
+            and torch.equal(draw.samples, mine.samples)
+            and torch.equal(draw.epochs, mine.epochs)
+        )
+
+
 def build_sentence_pairs(config: RunConfig, data: TrainingData, token_counts: Tensor) -> SentencePairs:
     """The objective over these data. Raises DataError when NSP has no second document to draw from."""
     tokenizer, kind = data.cache.tokenizer, config.objective.kind
@@ -95,6 +115,7 @@ class SentencePairs:
         self._frozen = ObjectiveConfig()
         self._mask_seed = scalar_seed(seed, 0x3A5C)
         self._pair_seed = scalar_seed(seed, 0x9A12)
+        self._counted: _Counted | None = None
 
     def counts(self, store: SequenceStore, draw: Draw) -> tuple[float, ...]:
         """How many tokens the global batch masks, and how many pairs it has."""
@@ -105,13 +126,18 @@ class SentencePairs:
         if self.kind == "sop":
             lengths = pair_lengths(lengths, draw.length)
         else:  # how long another document's half is, only its tokens tell; they are on the host too
-            lengths = self._pairs(store.on_cpu(), draw.epochs, draw.samples, self._pair_seed, draw.length).lengths
+            pairs = self._pairs(store.on_cpu(), draw.epochs, draw.samples, self._pair_seed, draw.length)
+            self._counted = _Counted(store, draw, pairs)
+            lengths = pairs.lengths
         rate = mask_rate_at(self.objective, draw.share)
         return (float(num_masks(lengths, rate).sum()), float(num_pairs))
 
     def training_batch(self, store: SequenceStore, draw: Draw) -> PairBatch:
         """Pairs and masks that differ from epoch to epoch."""
-        pairs = self._pairs(store, draw.epochs, draw.samples, self._pair_seed, draw.length)
+        if self._counted is not None and self._counted.is_of(store, draw):
+            pairs = self._counted.pairs  # one process, one pass an update, on the host: they are made already
+        else:
+            pairs = self._pairs(store, draw.epochs, draw.samples, self._pair_seed, draw.length)
         rate = mask_rate_at(self.objective, draw.share)
         keys = sample_keys(self._mask_seed, draw.epochs, draw.samples)
         return self._batch(store, draw.samples, pairs, keys, self.objective, rate, self._starts_word)

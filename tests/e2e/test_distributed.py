@@ -62,7 +62,7 @@ def test_one_two_and_four_processes_see_the_same_samples_and_lose_the_same(runs_
 
 
 @pytest.mark.slow
-def test_eight_processes_train_and_stop_and_four_go_on_answer_and_pause_and_none_is_left_behind(runs_path: Path) -> None:
+def test_eight_processes_train_and_stop_and_four_go_on_and_pause_and_none_is_left_behind(runs_path: Path) -> None:
     config = tiny_config(
         launch__num_processes=8, train__batch_size=2, train__max_steps=100_000, train__log_every=5,
         train__eval_every=50, train__checkpoint_every=1000, probes__every=1000,

@@ -84,6 +84,8 @@ def test_fewer_steps_than_are_made_end_the_run_at_once_with_its_last_evaluation(
     folder = new_run(runs_path, tiny_config())
     trainer = train_and_ask(folder, {7: (("steps", "3"),)})
     assert trainer.state.step == 7
+    assert events(folder, Evaluated)[-1].step == events(folder, Probed)[-1].step == 7
+    assert max(records(folder, "loss")) == 7
     assert CheckpointStore(folder.checkpoints_dir).resolve("last") == "step-00000007"
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from engine.data import building
+from engine.data import building, inspect
 from engine.data.batches import SequenceStore
 from engine.data.documents import DataError, Documents
 from engine.data.sources import labels as label_source
@@ -22,10 +22,13 @@ from engine.data.token_cache import TokenCache, open_or_build
 from engine.data.tokenizers import encode_rows
 from presets.corpora import token_cache_key
 from presets.schema import DataConfig
+from runs.cache_listing import list_caches
 from runs.cache_verification import verify
+from runs.data_inspection import Request
 from runs.folder import token_caches_dir
 from runs.token_caches import cache_key, count_sequences
 from tests.fakes.hub import LoopbackHub, use_own_caches
+from tui.data_catalogue import resolve
 
 WORDS = ["the", "film", "was", "seen", "by", "many", "people", "of", "the", "town", "and", "they", "spoke", "of"]
 REVIEWS = [(f"review {i} says {' '.join(WORDS[: 3 + i % 9])}", i % 3) for i in range(90)]
@@ -211,3 +214,13 @@ def test_a_label_column_changes_nothing_for_text_that_is_read_without_labels(tmp
     assert cache.labels == () and not list((token_caches_dir() / cache.source.key).rglob("*.labels.npy"))
     store = SequenceStore((shard.train for shard in cache.shards), data, torch.device("cpu"))
     assert store.labels is None
+
+
+def test_a_cache_that_is_built_ahead_for_a_labelled_preset_has_its_labels(tmp_path: Path) -> None:
+    assert resolve("sst2", (), ()).labelled and not resolve("quickstart", (), ()).labelled
+    data = of_file(write_csv(tmp_path / "a.csv", [(text, "abc"[label]) for text, label in REVIEWS]))
+    built = inspect.build(Request(data, build=True, labelled=True), lambda answer: None)
+    assert built.key == cache_key(data, labelled=True) and not built.was_there
+    (info,) = list_caches()
+    assert info.labels == ("a", "b", "c")
+    assert open_or_build(data, token_caches_dir(), quiet, labelled=True).source.key == built.key

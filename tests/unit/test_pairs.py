@@ -235,3 +235,32 @@ def test_sentence_ends_are_found_in_every_kind_of_vocabulary() -> None:
     pairs = Tokenizer(models.BPE({word: i for i, word in enumerate(spaced)}, []))
     pairs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     assert [spaced[i] for i in sentence_ends(pairs).nonzero().flatten()] == ["Ġ.", ".", "?)"]
+
+
+@pytest.mark.parametrize("changed", ["samples", "epochs", "length"])
+def test_pairs_that_were_counted_are_not_taken_for_those_of_another_batch(changed: str) -> None:
+    store = many(50)
+    samples = torch.arange(20)
+    counted = Draw(torch.zeros_like(samples), samples, 0.0, LENGTH)
+    other = {
+        "samples": Draw(counted.epochs, samples + 5, 0.0, LENGTH),
+        "epochs": Draw(counted.epochs + 1, samples, 0.0, LENGTH),
+        "length": Draw(counted.epochs, samples, 0.0, LENGTH - 4),
+    }[changed]
+    objective = objective_of("nsp")
+    objective.counts(store, counted)
+    batch, expected = objective.training_batch(store, other), objective_of("nsp").training_batch(store, other)
+    assert torch.equal(batch.inputs, expected.inputs) and torch.equal(batch.belongs, expected.belongs)
+
+
+def test_a_store_on_a_device_has_its_sequences_on_the_host_too_also_those_that_come_later() -> None:
+    store = many(20)
+    splits = list(store._splits)
+    away = SequenceStore(splits[:1], DataConfig(sequence_length=LENGTH), torch.device("meta"))
+    assert len(away.on_cpu()) == store.sizes[0]
+    away.add(splits[1])
+    host = away.on_cpu()
+    assert host.device.type == "cpu" and host is away.on_cpu() and store.on_cpu() is store
+    every = torch.arange(len(store))
+    assert torch.equal(host.rows(every)[0], store.rows(every)[0])
+    assert torch.equal(away.document_bounds, store.document_bounds)

@@ -218,7 +218,7 @@ class _Chart:
         self._plot.text(text, x, y, color=colour, alignment="right" if x > room else alignment)
 
     def signs(self, marks: tuple[Mark, ...]) -> None:
-        """A ▼ with its words at the top for each mark, newest first; only a ▲ on the axis when there is no room."""
+        """A ▼ with its words at the top for each mark, newest first; a ▲ on the axis where there is no room."""
         low, high = self._steps
         cell = (high - low) / max(1, self._size[0] - _AXIS_WIDTH)
         row = (self._values[1] - self._values[0]) / max(1, self._size[1] - _AXIS_HEIGHT - 1)
