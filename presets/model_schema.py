@@ -133,7 +133,7 @@ class ObjectiveConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mask_rate_end: Annotated[
         float,
         field(
-            "mask rate at the end", "The rate goes there in a straight line over the run.",
+            "final mask rate", "The rate goes there in a straight line over the run.",
             ge=0.0, le=0.9, zero="as at the start", advanced=True,
         ),
     ] = 0.0  # fmt: skip

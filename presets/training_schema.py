@@ -155,8 +155,8 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     activation_checkpointing: Annotated[
         bool,
         field(
-            "activation checkpointing", "Compute activations a second time instead of keeping them: less memory, "
-            "about a third slower.", advanced=True,
+            "act. checkpointing", "Compute activations a second time instead of keeping them: less memory, about "
+            "a third slower.", advanced=True,
         ),
     ] = False  # fmt: skip
     fit_batch: Annotated[
@@ -180,7 +180,7 @@ class CurriculumConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 0  # fmt: skip
     length_share: Annotated[
         float,
-        field("growth of length", "Share of all steps after which sequences have their full length.",
+        field("until full", "Share of all steps after which sequences have their full length.",
               gt=0.0, le=1.0, advanced=True),
     ] = 0.5  # fmt: skip
     order: Annotated[
@@ -198,6 +198,6 @@ class CurriculumConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 0.2  # fmt: skip
     order_share: Annotated[
         float,
-        field("growth of difficulty", "Share of all steps after which all sequences take part.",
+        field("until all", "Share of all steps after which all sequences take part.",
               gt=0.0, le=1.0, advanced=True),
     ] = 0.5  # fmt: skip

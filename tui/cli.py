@@ -218,7 +218,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     curriculum = verb(
         "curriculum", "cli_curriculum",
-        "say whether a run's curriculum helped, against the same tokens without it", "curriculum last --start-twin",
+        "say whether a run's curriculum helped, at equal tokens without it", "curriculum last --start-twin",
     )  # fmt: skip
     curriculum.add_argument("run", metavar="RUN", help=_RUN_HELP)
     curriculum.add_argument(

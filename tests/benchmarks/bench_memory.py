@@ -63,7 +63,7 @@ def activations(size: Size) -> tuple[int, int]:
 
 
 def measure(size: list[Any], folder: str) -> dict[str, float]:
-    """Bytes: of parameters, of the sequence tables (data), before the first step, and the peak in and out of steps."""
+    """Bytes: of parameters, sequence tables (data), before the first step, at the peak in steps and over all."""
     import torch
 
     from engine.trainer import Trainer

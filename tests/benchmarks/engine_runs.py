@@ -148,7 +148,7 @@ def call(module: str, **arguments: Any) -> dict[str, Any]:
 
 
 def build_cache(size: Size, folder: Path) -> None:
-    """Start the engine once, so that no measured process tokenises: after it, its first steps were slower."""
+    """Start the engine once, so that no measured process builds its token cache."""
     engine_speed(size, folder, 0.0, train__compile="off")
 
 

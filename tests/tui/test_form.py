@@ -178,7 +178,7 @@ async def test_a_choice_turns_with_the_arrows_and_holds_nothing_else(model: Form
         await pilot.press("right")
         assert model.to_config().optim.schedule == "cosine"
         await pilot.press("left", "left")
-        assert model.to_config().optim.schedule == "wsd"
+        assert model.to_config().optim.schedule == "inverse_sqrt"
 
 
 async def test_a_folded_group_mounts_its_rows_when_it_is_opened(model: FormModel) -> None:

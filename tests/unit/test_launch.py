@@ -15,8 +15,8 @@ from presets.config import with_values
 from presets.schema import RunConfig
 from runs import launch
 from runs.folder import RunFolder, all_runs, create_run
-from runs.launch_record import describe_launch, kept_environment
 from runs.launch import threads_per_process
+from runs.launch_record import describe_launch, kept_environment
 from runs.lock import RunBusy, held_lock
 
 

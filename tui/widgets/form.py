@@ -21,7 +21,7 @@ from tui.widgets.field_row import FieldRow
 from tui.widgets.form_model import NAME, FormModel
 from tui.widgets.line_input import LineInput
 
-_ORDER = ("model", "optim", "train", "data", "objective", "probes", "launch")
+_ORDER = ("model", "optim", "train", "data", "objective", "curriculum", "probes", "launch")
 _OPEN_AT_FIRST = {"model", "optim", "train"}
 _ROWS_DELAY_S = 0.1
 
