@@ -24,16 +24,16 @@ _STREAM = 0xC0E
 def sequence_length(config: RunConfig, share: float) -> int:
     """Tokens of the sequences when that share of all steps is done, 0 ≤ share ≤ 1, [CLS] and [SEP] among them.
 
-    It grows in proportion from curriculum.start_length to data.sequence_length, in multiples of 8, and is full
-    from curriculum.length_share on (sequence length warm-up: Li, Zhang & He 2022, "The stability-efficiency
-    dilemma", section 4).
+    It grows in proportion from curriculum.start_length to data.sequence_length, in multiples of 8 after the first,
+    and is full from curriculum.length_share on (sequence length warm-up: Li, Zhang & He 2022, "The
+    stability-efficiency dilemma", section 4).
     """
     full, first = config.data.sequence_length, config.curriculum.start_length
     growth = share / config.curriculum.length_share
     if not first or growth >= 1 or first >= full:
         return full
     length = int(first + (full - first) * growth)
-    return max(min(first, _MULTIPLE), length - length % _MULTIPLE)
+    return max(first, length - length % _MULTIPLE)
 
 
 def difficulty(

@@ -17,6 +17,10 @@ _NEVER = [PAD, CLS, MASK]
 _DRAW_SEED = 0x6E47
 
 
+class NotFinite(ValueError):
+    """The model's scores are infinite or no numbers, and no token can be drawn by them."""
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How the next token is drawn: temperature first, then the top_k likeliest, then the nucleus of top_p.
@@ -39,7 +43,7 @@ def generate(model: Transformer, prompt: list[int], sampling: Sampling) -> list[
     prompt: ids that begin with [CLS]. It ends at the first [SEP]; [PAD], [CLS] and [MASK] are never drawn. The
     same prompt, weights and seed give the same tokens, whatever else was drawn before. Each token takes a pass
     over all before it, and nothing is kept between passes: at lengths of some hundreds a cache of keys and values
-    would save less than a second. Raises ValueError for a prompt that is empty or fills the model's length.
+    would save less than a second. Raises ValueError for a prompt that is empty or fills the model's length, NotFinite.
     """
     if not 0 < len(prompt) < model.length:
         raise ValueError(f"a prompt of {len(prompt)} tokens, and the model takes {model.length}")
@@ -50,27 +54,32 @@ def generate(model: Transformer, prompt: list[int], sampling: Sampling) -> list[
     room = min(sampling.new_tokens, model.length - len(prompt))
     tokens = torch.tensor([prompt + [PAD] * room], device=device)
     num_tokens = len(prompt)
-    for _ in range(room):
-        hidden = model(tokens[:, :num_tokens], None)[0, -1]
-        token = draw_token(model.logits(hidden).float().cpu(), sampling, generator)
-        if token == SEP:
-            break
-        tokens[0, num_tokens] = token
-        num_tokens += 1
-    model.train(was_training)
+    try:
+        for _ in range(room):
+            hidden = model(tokens[:, :num_tokens], None)[0, -1]
+            token = draw_token(model.logits(hidden).float().cpu(), sampling, generator)
+            if token == SEP:
+                break
+            tokens[0, num_tokens] = token
+            num_tokens += 1
+    finally:
+        model.train(was_training)
     new: list[int] = tokens[0, len(prompt) : num_tokens].tolist()
     return new
 
 
 def draw_token(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
-    """One token id. logits: (V,) float32 on the CPU."""
+    """One token id. logits: (V,) float32 on the CPU. Raises NotFinite."""
+    if not bool(logits.isfinite().all()):
+        raise NotFinite("the model's scores are not finite")
     scores = logits.index_fill(0, torch.tensor(_NEVER), float("-inf"))
     if sampling.temperature == 0:
         return int(scores.argmax())
-    values, order = (scores / sampling.temperature).sort(descending=True, stable=True)
+    values, order = scores.double().sort(descending=True, stable=True)
     if sampling.top_k:
         values, order = values[: sampling.top_k], order[: sampling.top_k]
-    shares = torch.softmax(values.double(), dim=0)
+    # the highest becomes 0 first: however low the temperature, it stays finite, and the rest falls to -inf
+    shares = torch.softmax((values - values[0]) / sampling.temperature, dim=0)
     if sampling.top_p < 1:
         shares = shares.masked_fill(shares.cumsum(0) - shares >= sampling.top_p, 0.0)
     return int(order[torch.multinomial(shares, 1, generator=generator)])

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from presets.schema import RunConfig
-from runs.events import HealthNoticed
+from runs.events import HealthNoticed, Notice
 
 START_MARGIN = 0.5
 """Nats over guessing up to which the loss of untrained weights is believed."""
@@ -40,6 +40,7 @@ STRAGGLER_FACTOR, STRAGGLER_LEAST_S, STRAGGLER_TIMES = 1.5, 0.02, 2
 
 Symptom = Literal["spike", "plateau", "stall", "straggler"]
 
+_USUAL_OVERFLOWS = 2  # skipped updates of fp16 between two records
 _STEP_WINDOW, _FEWEST_STEPS = 64, 8
 _DEVIATION_OF_MAD = 1.4826
 
@@ -48,18 +49,36 @@ class TrainingDiverged(RuntimeError):
     """The numbers are beyond help; the weights are those of the last update that could be made."""
 
 
-def check_start(loss: float, guessing: float) -> None:
+def check_start(loss: float, guessing: float, weight: float = 1.0) -> None:
     """Raise TrainingDiverged when untrained weights do much worse than guessing: they cannot be right.
 
-    loss: nats a prediction. guessing: what all answers alike score, ln(vocabulary) for words.
+    loss: nats a prediction. guessing: what all answers alike score, ln(vocabulary) for words. weight: of the
+    largest part of a loss that is a weighted sum.
     """
-    if loss <= guessing + START_MARGIN:
+    if loss <= guessing + START_MARGIN * max(1.0, weight):
         return
     said = f"{loss:.2f} nats" if math.isfinite(loss) else "not a finite number"
     raise TrainingDiverged(
         f"the loss before the first step is {said}, and guessing costs {guessing:.2f}: the initial weights are "
-        "too large; lower model.init_std (0.02 is usual)"
+        "too large; see model.init_std (0.02 is usual) and model.init"
     )
+
+
+def diverged(step: int, in_a_row: int) -> TrainingDiverged:
+    """The end of a run whose last updates, so many in a row, were all skipped."""
+    return TrainingDiverged(
+        f"the last {in_a_row} updates had no finite gradient and none was made; the weights are those of step "
+        f"{step - in_a_row:,}, and the checkpoint has them. Try a lower optim.lr, or optim.clip_norm"
+    )
+
+
+def skipped_event(step: int, count: int, precision: str) -> HealthNoticed | Notice:
+    """So many updates up to this step were skipped; in fp16 one or two are how its loss scale is found."""
+    number = "1 update was" if count == 1 else f"{count} updates were"
+    message = f"{number} skipped by step {step:,}: the loss or its gradient was not a finite number"
+    if precision == "fp16" and count <= _USUAL_OVERFLOWS:
+        return Notice(level="info", message=f"{message}; fp16 lowered its loss scale")
+    return HealthNoticed(symptom="skipped", message=message)
 
 
 class HealthWatch:

@@ -11,6 +11,8 @@ from typing import Literal
 import torch
 
 from engine.checkpoints import TrainState
+from engine.curriculum import sequence_length
+from engine.data.masking import mask_rate_at
 from engine.distributed import World
 from engine.optim import learning_rate
 from engine.stopping import StopSignal
@@ -130,9 +132,7 @@ def _change_rate(value: str, state: TrainState, config: RunConfig, total_steps: 
         return Refusal(f"learning rate: it would rise to {highest:.3g}, above the limit {MAX_RATE:g}")
     before, after = state.lr_factor * scheduled, factor * scheduled
     words = f"learning rate {after:.3g} from step {state.step + 1:,} on, before {before:.3g}"
-    if highest > after * (1 + 1e-9):
-        words += f"; warm-up goes on, to {highest:.3g}"
-    return Change(factor, state.total_steps, words)
+    return Change(factor, state.total_steps, words + _rise(after, highest))
 
 
 def _highest_left(step: int, config: RunConfig, total_steps: int) -> float:
@@ -156,7 +156,34 @@ def _change_steps(value: str, state: TrainState, config: RunConfig, total_steps:
         return Change(state.lr_factor, total, f"the run ends at step {total:,}, as before")
     before = current_rate(state, config, total_steps)
     after = current_rate(state, config, total)
+    highest = state.lr_factor * _highest_left(state.step, config, total)
+    if highest > MAX_RATE:
+        return Refusal(
+            f"steps: the schedule would span {total:,} steps, and with the factor {state.lr_factor:.3g} that was "
+            f"asked for the learning rate would go to {highest:.3g}, above the limit {MAX_RATE:g}; lower it first"
+        )
     words = f"the run ends at step {total:,}, before {total_steps:,}"
     if abs(after - before) > 1e-3 * before:
         words += f"; its schedule spans the new length, so the learning rate goes from {before:.3g} to {after:.3g}"
-    return Change(state.lr_factor, total, words)
+    return Change(
+        state.lr_factor, total, words + _rise(after, highest) + _moved(state.step, config, total_steps, total)
+    )
+
+
+def _rise(rate: float, highest: float) -> str:
+    """That a warm-up goes on rising, where it does."""
+    return f"; warm-up goes on, to {highest:.3g}" if highest > rate * (1 + 1e-9) else ""
+
+
+def _moved(step: int, config: RunConfig, before: int, after: int) -> str:
+    """What else goes by the share of all steps, and is not where it was: the sequences' length, the mask rate."""
+    way = "go back" if after > before else "go on"
+    words = ""
+    lengths = [sequence_length(config, step / total) for total in (before, after)]
+    if lengths[0] != lengths[1]:
+        words += f"; sequences {way} from {lengths[0]:,} to {lengths[1]:,} tokens"
+    if config.objective.has_masks and config.objective.mask_rate_end:
+        rates = [f"{mask_rate_at(config.objective, step / total):.3g}" for total in (before, after)]
+        if rates[0] != rates[1]:
+            words += f"; the mask rate {way.replace('go', 'goes')} from {rates[0]} to {rates[1]}"
+    return words

@@ -1,4 +1,4 @@
-"""How much memory this process uses, and its device."""
+"""How much memory this process uses, and its device; and what it looks like when there is none left."""
 
 from __future__ import annotations
 
@@ -26,3 +26,8 @@ def memory_figures(device: torch.device) -> dict[str, float]:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         figures = {"memory_allocated_bytes": host, "memory_peak_bytes": peak}
     return {**{name: float(value) for name, value in figures.items()}, "host_memory_bytes": float(host)}
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the machine had no memory left; the CPU's allocator has no exception of its own."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

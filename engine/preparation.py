@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import msgspec
@@ -27,7 +28,7 @@ from engine.recorder import Recorder
 from engine.stopping import StopSignal
 from engine.throughput import Throughput, measure_throughput
 from engine.training_data import TrainingData, open_training_data
-from engine.weights_from import load_start
+from engine.weights_from import labels_of, load_start
 from presets.corpora import label
 from presets.schema import RunConfig
 from runs.events import AttemptStarted, Baselines, CheckpointFellBack, Notice
@@ -37,6 +38,7 @@ _OTHER_DATA = (
     "the data are not what they were when this checkpoint was saved (files changed, or the hub's dataset did): "
     "the run goes on with what is there now, and its samples and its validation are not the same any more"
 )
+_MOST_LABELS = 20
 
 
 @dataclass
@@ -73,8 +75,8 @@ def prepare(
     checkpoints = CheckpointStore(folder.checkpoints_dir)
     loaded = _load(checkpoints, resume, recorder) if resume else None
     tokenizer = checkpoints.folder / loaded.name / "tokenizer.json" if loaded else None
-    samples_before = loaded.state.samples if loaded else 0
-    data = open_training_data(config, samples_before, world, recorder, stop, tokenizer)
+    before = loaded.state if loaded else TrainState()
+    data = open_training_data(config, before, world, recorder, stop, tokenizer)
     try:
         return _prepare(config, data, checkpoints, world, recorder, loaded)
     except BaseException:
@@ -105,14 +107,14 @@ def _prepare(
     optimizer = Optimizer(model, config.optim, precision)
     check_tied(model)
     if loaded is not None:
-        _continue(loaded, model, optimizer)
+        _continue(loaded, model, optimizer, checkpoints.folder / loaded.name)
         state = loaded.state
         if state.data not in ("", data.judged.fingerprint):
             recorder.event(state.step, Notice(level="warning", message=_OTHER_DATA))
     global_batch = config.train.batch_size * config.train.accumulation_steps * world.size
     epochs_of_samples = config.train.epochs * len(train)
     total_steps = config.train.max_steps or -(-epochs_of_samples // global_batch)
-    wants, why_compiled = wants_compile(config, world.device, total_steps - state.step)
+    wants, why_compiled = wants_compile(config)
     if wants if state.compiled is None else state.compiled:
         compile_model(model)
     prepared = Prepared(
@@ -154,12 +156,25 @@ def _load(checkpoints: CheckpointStore, resume: str, recorder: Recorder) -> Load
     return loaded
 
 
-def _continue(loaded: Loaded, model: Transformer, optimizer: Optimizer) -> None:
+def _continue(loaded: Loaded, model: Transformer, optimizer: Optimizer, folder: Path) -> None:
+    """Bring weights and optimizer back. folder: of the checkpoint. Raises CheckpointError when they do not fit."""
+    theirs = labels_of(folder)
+    if theirs and theirs != model.labels:
+        raise CheckpointError(
+            f"{loaded.name} does not fit the data: it tells the labels {_listed(theirs)} apart, in this order, "
+            f"and the data have {_listed(model.labels)} now; give the run the data it was started with"
+        )
     try:
         model.load_state_dict(loaded.model)
         optimizer.load_state(loaded.optimizer)
     except (RuntimeError, KeyError, ValueError) as error:
         raise CheckpointError(f"{loaded.name} does not fit this configuration: {error}") from error
+
+
+def _listed(labels: tuple[str, ...]) -> str:
+    """The first ones in quotes, of very many."""
+    more = f" … ({len(labels):,})" if len(labels) > _MOST_LABELS else ""
+    return ", ".join(repr(label) for label in labels[:_MOST_LABELS]) + more
 
 
 def _precision(config: RunConfig, world: World, state: TrainState) -> tuple[Precision, str]:

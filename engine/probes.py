@@ -7,10 +7,14 @@ from tokenizers import Tokenizer
 
 from engine.compiling import uncompiled
 from engine.data.tokenizers import CLS, MASK, SEP, UNK, encode_probe, token_text
-from engine.generation import Sampling, continuation, generate
+from engine.generation import NotFinite, Sampling, continuation, generate
 from engine.models.transformer import Transformer
 from presets.schema import MASK_TOKEN, ProbesConfig, RunConfig
 from runs.events import Candidate, ProbeResult
+
+_NOT_FINITE = (
+    "the model's scores are infinite or no numbers: its weights are broken, and it says nothing of a text"
+)
 
 
 class ProbeError(ValueError):
@@ -26,8 +30,12 @@ def probe(model: Transformer, tokenizer: Tokenizer, text: str, config: RunConfig
             case "classification":
                 from engine.objectives.classification import classify_text
 
-                return classify_text(model, tokenizer, text, config.data.sequence_length)
+                return classify_text(model, tokenizer, text, config.data.sequence_length, config.probes.top_k)
             case _:
+                if config.objective.kind != "mlm" and not config.objective.mlm_weight:
+                    raise ProbeError(
+                        "no [MASK] is filled: the masks have no weight in this run (objective.mlm_weight)"
+                    )
                 return fill_masks(model, tokenizer, text, config.data.sequence_length, config.probes.top_k)
 
 
@@ -47,8 +55,11 @@ def fill_masks(model: Transformer, tokenizer: Tokenizer, text: str, length: int,
     was_training = model.training
     model.eval()
     hidden = model(torch.tensor([ids], device=device), None)[0, places]
-    probabilities = torch.softmax(model.logits(hidden).float(), dim=-1)
+    logits = model.logits(hidden).float()
     model.train(was_training)
+    if not bool(logits.isfinite().all()):
+        raise ProbeError(_NOT_FINITE)
+    probabilities = torch.softmax(logits, dim=-1)
     best = probabilities.topk(min(top_k, probabilities.shape[-1]), dim=-1)
     masks = tuple(
         tuple(
@@ -76,6 +87,9 @@ def continue_text(model: Transformer, tokenizer: Tokenizer, text: str, probes: P
         top_p=probes.top_p,
         seed=probes.seed,
     )
-    new = generate(model, [CLS, *ids], sampling)
+    try:
+        new = generate(model, [CLS, *ids], sampling)
+    except NotFinite:
+        raise ProbeError(_NOT_FINITE) from None
     generated = continuation(tokenizer, ids, new)
     return ProbeResult(text=text, masks=(), num_unknown=ids.count(UNK), generated=generated)

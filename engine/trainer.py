@@ -13,20 +13,19 @@ from torch import Tensor
 
 from engine.data.documents import DataError
 from engine.distributed import World
-from engine.evaluation import evaluate
+from engine.evaluation import evaluate, evaluated, probe_sentences
 from engine.figures import training_figures
-from engine.health import HealthWatch, TrainingDiverged, check_start
+from engine.health import HealthWatch, check_start, diverged, skipped_event
 from engine.live_control import Asked, Change, Refusal, Task, answered, apply, gather
 from engine.optim import learning_rate
 from engine.preparation import Prepared
-from engine.probes import ProbeError, probe
 from engine.recorder import Recorder
 from engine.saving import Saver
 from engine.stopping import StopRequested, StopSignal
 from engine.updates import Updater
 from engine.window import Stopwatch, Window
 from runs.control import ENDING_VERBS, Request
-from runs.events import AttemptEnded, Evaluated, HealthNoticed, Notice, Probed, ProbeResult
+from runs.events import AttemptEnded, HealthNoticed, Notice, Probed
 from runs.status import Outcome
 
 Ended = Literal["finished", "stopped", "paused"]
@@ -44,11 +43,12 @@ class Trainer:
         self.stop = stop
         self.state = prepared.state
         self.window = Window(world, self.state.window)
-        self.stopwatch = Stopwatch()
+        self.stopwatch = Stopwatch(world.device)
         self.updater = Updater(prepared, world, self.stopwatch, self._warn)
         self.saver = Saver(prepared, world, recorder)
         self.health = HealthWatch(self.config, round(self.config.optim.warmup_ratio * prepared.total_steps))
         self._update_ratio: Tensor | None = None
+        self._passes = [self.updater.micro_batch] * world.size
         self._first_step = self._closed_step = self.state.step
 
     @property
@@ -64,7 +64,7 @@ class Trainer:
         """The whole loop. A stopping run saves and does not evaluate, so that a resumed one repeats nothing."""
         self.stop.is_training = True
         self.run.model.train()
-        if self.state.step == 0:
+        if self.state.step == 0 and self.state.last_loss is None:  # a run that was paused here has done it
             self._evaluate()
             self._check_start()
             self._probe()
@@ -114,7 +114,8 @@ class Trainer:
             micro_batch=self.updater.micro_batch,
         )
         self.stopwatch.tokens += update.tokens
-        self._say(self.health.after_step(step + 1, time.perf_counter() - started))
+        seconds = max(time.perf_counter() - started, self.stopwatch.slowest_pass())
+        self._say(self.health.after_step(step + 1, seconds))
         return True
 
     def _is_record_due(self, step: int) -> bool:
@@ -122,6 +123,7 @@ class Trainer:
 
     def _after_step(self) -> None:
         train, step = self.config.train, self.state.step
+        self._end_if_lost()
         if step == self.total_steps:
             return self._close()
         if self._is_record_due(step):
@@ -160,26 +162,40 @@ class Trainer:
         self.stopwatch.restart(step)
         self._say(self.health.after_record(step, figures["loss"], figures["step_time_s"]))
         self._say(self.health.ranks(step, seconds_by_rank))
+        self._say_smaller_passes()
         if sums.skipped:
-            self._complain_of_skipped(round(sums.skipped))
+            self.recorder.event(step, skipped_event(step, round(sums.skipped), self.run.precision))
 
-    def _complain_of_skipped(self, count: int) -> None:
-        """Say that updates were not made. Raises TrainingDiverged, with a checkpoint, when it does not end."""
-        step, in_a_row = self.state.step, round(self.run.optimizer.skipped_in_a_row().item())
-        number = "1 update was" if count == 1 else f"{count} updates were"
-        message = f"{number} skipped by step {step:,}: the loss or its gradient was not a finite number"
-        self._say((HealthNoticed(symptom="skipped", message=message),))
-        if in_a_row >= self.config.train.max_skipped_updates:
+    def _say_smaller_passes(self) -> None:
+        """Another rank's memory may have run out too; it could only say so in its own log."""
+        passes = [round(size) for size in self.world.gather(float(self.updater.micro_batch))]
+        for rank, (before, now) in enumerate(zip(self._passes, passes, strict=True)):
+            if rank and now < before:
+                message = f"memory ran out on rank {rank}: its passes are of {now} sequences, before of {before}"
+                self._warn(message)
+        self._passes = passes
+
+    def _end_if_lost(self) -> None:
+        """Raises TrainingDiverged, with a checkpoint, when too many updates in a row were skipped."""
+        step, limit = self.state.step, self.config.train.max_skipped_updates
+        if self.world.device.type == "cuda" and step % limit:
+            return  # reading the number waits for the device
+        in_a_row = round(self.run.optimizer.skipped_in_a_row().item())
+        if in_a_row >= limit:
+            if self.window.steps:
+                self._record()
             self._save(is_best=False)
-            raise TrainingDiverged(
-                f"the last {in_a_row} updates had no finite gradient and none was made; the weights are those of "
-                f"step {step - in_a_row:,}, and the checkpoint has them. Try a lower optim.lr, or optim.clip_norm"
-            )
+            raise diverged(step, in_a_row)
 
-    def _evaluate(self) -> bool:
-        """Score the frozen validation batch. Returns whether it is the best yet."""
+    def _evaluate(self, *, counts: bool = True) -> bool:
+        """Score the frozen validation batch. Returns whether it is the best yet.
+
+        counts: towards early stopping and a plateau; one that somebody asked for does not.
+        """
         paused_at = time.perf_counter()
-        scores = evaluate(self.run, self.world)
+        scores, rows_at_once = evaluate(self.run, self.world, self.updater.micro_batch)
+        if rows_at_once < self.updater.micro_batch:
+            self.updater.shrink(rows_at_once)
         best = self.state.best_loss
         least_gain = self.config.train.early_stopping_min_delta if best is not None else 0.0
         is_best = scores.loss == scores.loss and (best is None or scores.loss < best - least_gain)
@@ -188,23 +204,14 @@ class Trainer:
             last_loss=scores.loss,
             best_loss=scores.loss if is_best else best,
             best_step=self.state.step if is_best else self.state.best_step,
-            evaluations_since_best=0 if is_best else self.state.evaluations_since_best + 1,
+            evaluations_since_best=0 if is_best else self.state.evaluations_since_best + counts,
         )
         figures = {"val_loss": scores.loss, "val_perplexity": scores.perplexity}
         figures |= {f"val_{name}": value for name, value in scores.figures.items()}
         self.recorder.metrics(self.state.step, self.state.tokens, figures)
-        event = Evaluated(
-            loss=scores.loss,
-            perplexity=scores.perplexity,
-            accuracy=scores.figures.get("accuracy"),
-            accuracy_known=scores.figures.get("accuracy_known"),
-            is_best=is_best,
-            figures=dict(scores.figures),
-            confusion=scores.confusion,
-            labels=self.run.model.labels if scores.confusion else (),
-        )
-        self.recorder.event(self.state.step, event)
-        self._say(self.health.after_evaluation(self.state.step, scores.loss))
+        self.recorder.event(self.state.step, evaluated(scores, is_best, self.run.model.labels))
+        if counts:
+            self._say(self.health.after_evaluation(self.state.step, scores.loss))
         self.stopwatch.leave_out(time.perf_counter() - paused_at)  # evaluation is not training speed
         return is_best
 
@@ -212,21 +219,18 @@ class Trainer:
         """Untrained weights that do much worse than guessing cannot be right. Raises TrainingDiverged."""
         if not self.config.model.start_from and self.run.baselines is not None:
             loss = math.nan if self.state.last_loss is None else self.state.last_loss
-            check_start(loss, self.run.baselines.uniform_loss)
+            objective = self.config.objective
+            weight = objective.mlm_weight if objective.kind in ("nsp", "sop") else 1.0
+            check_start(loss, self.run.baselines.uniform_loss, weight)
 
     def _probe(self) -> None:
         if not self.world.is_main or not self.config.probes.texts:
             return
         paused_at = time.perf_counter()
-        results: list[ProbeResult] = []
-        with self.run.optimizer.judged():
-            for text in self.config.probes.texts:
-                try:
-                    results.append(probe(self.run.model, self.run.cache.tokenizer, text, self.config))
-                except ProbeError as error:
-                    if self.state.step == 0:
-                        self.recorder.event(0, Notice(level="warning", message=f"probe left out: {error}"))
-        self.recorder.event(self.state.step, Probed(probes=tuple(results)))
+        results, complaints = probe_sentences(self.run)
+        for complaint in complaints if self.state.step == 0 else ():
+            self.recorder.event(0, Notice(level="warning", message=f"probe left out: {complaint}"))
+        self.recorder.event(self.state.step, Probed(probes=results))
         self.stopwatch.leave_out(time.perf_counter() - paused_at)
 
     def _save(self, is_best: bool) -> None:
@@ -255,7 +259,7 @@ class Trainer:
                 self.state = msgspec.structs.replace(self.state, lr_factor=lr_factor, total_steps=total_steps)
                 self._answer(request, message)
             case Task("evaluate"):
-                if self._evaluate():
+                if self._evaluate(counts=False):
                     self._save(is_best=True)
                 self._answer(request, f"evaluated at step {step:,}: {self.state.last_loss:.3f} nats")
             case Task("probe"):
@@ -284,7 +288,9 @@ class Trainer:
     def _finish(self, reason: str) -> Outcome:
         for request in self.stop.requests():
             self._answer(request, "already finished", accepted=False)
-        if self.state.step != self.saver.tried_step:  # the same on every process, unlike whether it was written
+        is_changed = self.state.total_steps != self.run.state.total_steps
+        # the same on every process, unlike whether it was written
+        if self.state.step != self.saver.tried_step or is_changed:
             self._save(is_best=False)
         return self._end("finished", reason)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine.checkpoints import TrainState
 from engine.curriculum import arranged_order
 from engine.data.batches import SampleOrder, SampleStream, SequenceStore
 from engine.data.documents import DataError, Report
@@ -38,7 +39,7 @@ class TrainingData:
 
 def open_training_data(
     config: RunConfig,
-    samples_before: int,
+    before: TrainState,
     world: World,
     recorder: Recorder,
     stop: StopSignal,
@@ -46,13 +47,14 @@ def open_training_data(
 ) -> TrainingData:
     """Open the data on this rank; built, or waited for, where they are not there yet.
 
-    samples_before: taken before this attempt. tokenizer: the file of the checkpoint that is resumed, whose ids the
+    before: where this attempt begins. tokenizer: the file of the checkpoint that is resumed, whose ids the
     model knows. Where the cache has been built anew with another one since, or the one that was named is gone, a
     cache is built with that. Raises DataError or StopRequested.
     """
     train = config.train
     per_step = train.batch_size * train.accumulation_steps * world.size
-    num_sequences = samples_before + train.max_steps * per_step
+    steps_left = (before.total_steps or train.max_steps) - before.step
+    num_sequences = before.samples + steps_left * per_step if train.max_steps else 0
 
     def opened(data: DataConfig) -> tuple[TokenCache, ShardFeed | None]:
         return _open_cache(data, num_sequences, world, recorder, stop, labelled=config.objective.has_labels)

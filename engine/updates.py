@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.batches_ahead import BatchesAhead, StepBatch
 from engine.compiling import is_compiled
-from engine.cuda_graphs import GraphedPasses, GraphMismatch, capture_cuda
-from engine.curriculum import sequence_length
+from engine.cuda_graphs import CudaCapture, GraphedPasses, GraphMismatch
 from engine.data.hashing import scalar_seed
 from engine.distributed import World
-from engine.objectives import Draw
+from engine.graphed_update import LARGEST, GraphedUpdate
+from engine.memory import is_out_of_memory
 from engine.optim import UpdateFigures
 from engine.precision import autocast
 from engine.preparation import Prepared
@@ -49,9 +50,16 @@ class Updater:
         self.stopwatch = stopwatch
         self.warn = warn
         self.micro_batch = prepared.state.micro_batch or prepared.config.train.batch_size
+        self._batches = BatchesAhead(prepared, world)
         self._pass: Callable[[Any, tuple[float, ...]], Tensor] = self._run_pass
-        if world.device.type == "cuda" and prepared.config.train.cuda_graphs and not is_compiled(prepared.model):
-            self._pass = GraphedPasses(self._run_pass, prepared.optimizer.flat.gradient, capture_cuda)
+        self._graphed_update: GraphedUpdate | None = None
+        model, train, optimizer = prepared.model, prepared.config.train, prepared.optimizer
+        if world.device.type == "cuda" and train.cuda_graphs:
+            # computing a block again with the same dropout takes the random state, which no capture allows
+            if not is_compiled(model) and not (train.activation_checkpointing and model.has_dropout):
+                self._pass = GraphedPasses(self._run_pass, optimizer.flat.gradient, CudaCapture())
+            if world.size == 1 and len(optimizer.flat.weight) <= LARGEST:
+                self._graphed_update = GraphedUpdate(optimizer, CudaCapture())
 
     def make(
         self, step: int, samples_before: int, share: float, lr: float, *, wants_attention: bool, measure: bool
@@ -66,34 +74,41 @@ class Updater:
         if self.world.device.type == "cuda" and self.world.any(wants_attention):
             return None  # agreed on the hosts: nobody waits for a device
         self.stopwatch.begin()
-        epochs, samples = run.samples.take(samples_before, run.global_batch)
-        draw = Draw(epochs, samples, share, sequence_length(run.config, share))
-        counts = run.objective.counts(run.train, draw)
+        batch = self._batches.step(samples_before, share)
         loss = None
         while loss is None:
-            loss = self._gradients(draw, counts, step)
+            loss = self._gradients(batch, step)
+        # a loss that is not finite is wrong even where its gradient is: so the gradient is, on every process
+        run.optimizer.flat.gradient[0] += 0 * loss
         if run.optimizer.reduce(self.world, wants_attention):
             run.optimizer.flat.gradient.zero_()
             return None
-        return Update(loss, run.optimizer.step(lr, measure=measure), run.global_batch * draw.length)
+        return Update(loss, self._step(lr, measure=measure), run.global_batch * batch.mine.length)
 
-    def _gradients(self, draw: Draw, counts: tuple[float, ...], step: int) -> Tensor | None:
+    def _step(self, lr: float, *, measure: bool) -> UpdateFigures:
+        """The optimizer's step, as a graph where that is possible."""
+        optimizer = self.run.optimizer
+        if self._graphed_update is None or measure:
+            return optimizer.step(lr, measure=measure)
+        optimizer.set_rate(lr)
+        try:
+            return self._graphed_update()
+        except GraphMismatch as error:
+            self.warn(f"the update is not a CUDA graph from here on: {error}")
+            self._graphed_update = None
+            return optimizer.update()
+
+    def _gradients(self, batch: StepBatch, step: int) -> Tensor | None:
         """Sum up this process's gradients and loss; None when memory ran out, and fewer sequences fit."""
         run, device = self.run, self.world.device
         loss = torch.zeros((), dtype=torch.float64, device=device)
         if run.model.has_dropout:
             torch.manual_seed(scalar_seed(run.config.train.seed, 0xD209, step, self.world.rank))
-        mine = slice(self.world.rank, None, self.world.size)
-        shares = zip(
-            torch.split(draw.epochs[mine], self.micro_batch),
-            torch.split(draw.samples[mine], self.micro_batch),
-            strict=True,
-        )
         try:
-            for epochs, samples in shares:
-                batch = run.objective.training_batch(run.train, Draw(epochs, samples, draw.share, draw.length))
+            for first in range(0, len(batch.mine.samples), self.micro_batch):
+                micro_batch = self._batches.batch(batch, slice(first, first + self.micro_batch))
                 self.stopwatch.end_data()
-                loss += self._pass(batch, counts)
+                loss += self._pass(micro_batch, batch.counts)
                 self.stopwatch.end_compute()
             return loss
         except GraphMismatch as error:
@@ -110,15 +125,21 @@ class Updater:
                     "set train.activation_checkpointing"
                 ) from error
         run.optimizer.flat.gradient.zero_()
-        self.micro_batch = (self.micro_batch + 1) // 2
-        if device.type == "cuda":
+        self.shrink((self.micro_batch + 1) // 2)
+        return None
+
+    def shrink(self, micro_batch: int) -> None:
+        """Memory ran out: make passes of so many sequences from here on."""
+        run, self.micro_batch = self.run, micro_batch
+        if isinstance(self._pass, GraphedPasses):
+            self._pass.clear()  # those of larger shapes keep their memory
+        if self.world.device.type == "cuda":
             torch.cuda.empty_cache()
-        passes = -(-run.config.train.batch_size * run.config.train.accumulation_steps // self.micro_batch)
+        passes = -(-run.config.train.batch_size * run.config.train.accumulation_steps // micro_batch)
         self.warn(
-            f"memory ran out: from here on {passes} passes of {self.micro_batch} sequences make an update, which "
+            f"memory ran out: from here on {passes} passes of {micro_batch} sequences make an update, which "
             f"is that of {run.global_batch:,} sequences as before"
         )
-        return None
 
     def _run_pass(self, batch: Any, counts: tuple[float, ...]) -> Tensor:
         """Forward and backward of one micro-batch: adds to the gradient and returns its share of the loss, ()."""
@@ -127,8 +148,3 @@ class Updater:
             loss = run.objective.loss(run.model, batch, counts)
         run.optimizer.scale(loss).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device or the machine had no memory left; the CPU's allocator has no exception of its own."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

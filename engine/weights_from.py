@@ -14,12 +14,16 @@ from torch import Tensor
 from engine.checkpoints import CheckpointError, CheckpointStore
 from engine.data.tokenizers import load_tokenizer
 from engine.models.transformer import Transformer
+from presets.config import ConfigError, from_toml
 from runs.folder import find_run
 from runs.references import split_reference
 
 _HEADS = ("head_dense.", "head_norm.", "head_weight", "head_bias", "pooler.", "classifier.")
 _PAIR_PARTS = ("segment_embedding.",)  # a model of single texts has none, and learns it with pairs
 _POSITIONS = "position_embedding"
+_MAY_BE_LEFT_OUT = (*_HEADS, *_PAIR_PARTS, _POSITIONS)
+_SAME_SHAPES = ("num_heads", "positions", "norm", "norm_place", "activation")
+"""Settings under which other weights have the same names and sizes, and mean something else."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,8 @@ def load_start(model: Transformer, start_from: str, runs: Path, tokenizer: Token
 
     runs: where runs lie. tokenizer: of the data, whose ids have to be those the weights were trained with. Fewer
     positions than the checkpoint has are its first ones. A head of labels stays new when the labels are others.
-    Raises CheckpointError when the run or the checkpoint is missing or damaged, or a weight of the encoder is
-    missing or of another size.
+    Raises CheckpointError when the run or the checkpoint is missing or damaged, or its encoder is another one: a
+    weight is missing on either side or of another size, or it computes something else with the same weights.
     """
     name, reference = split_reference(start_from)
     try:
@@ -62,16 +66,40 @@ def load_start(model: Transformer, start_from: str, runs: Path, tokenizer: Token
             f"{where}: its weights belong to another tokenizer than that of the data "
             f"({theirs.get_vocab_size():,} and {tokenizer.get_vocab_size():,} tokens)"
         )
-    same_labels = _labels(store.folder / resolved) == model.labels
-    new = _copy(model, loaded.model, keeps_labels=same_labels, where=f"{where} ({resolved})")
+    where = f"{where} ({resolved})"
+    _require_same_encoder(model, store.folder / resolved, where)
+    same_labels = labels_of(store.folder / resolved) == model.labels
+    new = _copy(model, loaded.model, keeps_labels=same_labels, where=where)
     return Start(folder.about().name, resolved, new)
+
+
+def _require_same_encoder(model: Transformer, folder: Path, where: str) -> None:
+    """Raises CheckpointError, with the names of the settings, when the weights were trained with other ones."""
+    try:
+        theirs = from_toml((folder / "config.toml").read_text(encoding="utf-8")).model
+    except (OSError, UnicodeDecodeError, ConfigError) as error:
+        raise CheckpointError(f"{where}: its config.toml cannot be read: {error}") from error
+    others = [
+        f"model.{name} {getattr(theirs, name)}, here {getattr(model.config, name)}"
+        for name in _SAME_SHAPES
+        if getattr(theirs, name) != getattr(model.config, name)
+    ]
+    if others:
+        raise CheckpointError(
+            f"{where}: its weights were trained with other settings ({'; '.join(others)}); take over the model's"
+        )
 
 
 @torch.no_grad()
 def _copy(model: Transformer, saved: Mapping[str, Tensor], *, keeps_labels: bool, where: str) -> tuple[str, ...]:
     """Copy what fits. Returns the names of the parameters that are new. Raises CheckpointError."""
     new: list[str] = []
-    for name, parameter in model.named_parameters():
+    own = dict(model.named_parameters())
+    left_out = [name for name in saved if name not in own and not name.startswith(_MAY_BE_LEFT_OUT)]
+    if left_out:
+        more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
+        raise CheckpointError(f"{where} has {left_out[0]}{more}, and this model has no place for that")
+    for name, parameter in own.items():
         tensor = saved.get(name)
         if name == _POSITIONS and tensor is not None and len(tensor) > len(parameter):
             tensor = tensor[: len(parameter)]
@@ -90,7 +118,7 @@ def _copy(model: Transformer, saved: Mapping[str, Tensor], *, keeps_labels: bool
     return tuple(new)
 
 
-def _labels(folder: Path) -> tuple[str, ...]:
+def labels_of(folder: Path) -> tuple[str, ...]:
     """The names of the classes that a checkpoint tells apart. Raises CheckpointError for a damaged file."""
     path = folder / "labels.json"
     if not path.exists():

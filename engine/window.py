@@ -8,7 +8,10 @@ import msgspec
 import torch
 from torch import Tensor
 
+from engine.device_clock import device_clock
 from engine.distributed import World
+
+_CPU = torch.device("cpu")
 
 
 class WindowSums(msgspec.Struct, frozen=True):
@@ -63,8 +66,18 @@ class Window:
 class Stopwatch:
     """Where the time of this attempt's steps goes; evaluations, probes and checkpoints are left out."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device = _CPU) -> None:
+        self._clock = device_clock(device)
         self.restart(0)
+
+    @property
+    def compute_s(self) -> float:
+        """Seconds that this process, or its GPU, computed in this window; waiting for others left out."""
+        return self._clock.seconds()
+
+    def slowest_pass(self) -> float:
+        """Seconds of the longest pass that has ended since this was last asked; on CUDA some steps later."""
+        return self._clock.slowest()
 
     def restart(self, step: int) -> None:
         """Begin a window at this step."""
@@ -72,7 +85,7 @@ class Stopwatch:
         self._first = step
         self._mark = self._started
         self.data_s = 0.0
-        self.compute_s = 0.0
+        self._clock.restart()
         self.tokens = 0
 
     def begin(self) -> None:
@@ -83,13 +96,12 @@ class Stopwatch:
         """A batch is there; what follows is arithmetic."""
         now = time.perf_counter()
         self.data_s += now - self._mark
-        self._mark = now
+        self._clock.begin()
 
     def end_compute(self) -> None:
-        """This process's arithmetic of a micro-batch is done, or on CUDA queued."""
-        now = time.perf_counter()
-        self.compute_s += now - self._mark
-        self._mark = now
+        """This process's arithmetic of a micro-batch is done, or on CUDA queued; what follows is data."""
+        self._clock.end()
+        self._mark = time.perf_counter()
 
     def leave_out(self, seconds: float) -> None:
         """Something that is not training took so long."""

@@ -24,11 +24,12 @@ class ParameterParts(Protocol):
 def state_bytes(config: RunConfig, parameters: ParameterParts) -> int:
     """Weights, gradients, optimizer state and, where it is on, the average of the weights.
 
-    Muon keeps one moment for the matrices of the blocks; embeddings and head have AdamW's two.
+    Muon keeps one moment for the matrices of the blocks and adamw8bit two of a byte; embeddings and head have
+    AdamW's two in fp32 with both.
     """
     algorithm = config.optim.algorithm
     each = _WEIGHT_AND_GRADIENT + (4 if config.optim.ema_decay else 0)
-    outside = _STATE_BYTES["adamw" if algorithm == "muon" else algorithm]
+    outside = _STATE_BYTES["adamw" if algorithm in ("muon", "adamw8bit") else algorithm]
     in_blocks = parameters.encoder * (each + _STATE_BYTES[algorithm])
     return in_blocks + (parameters.embedding + parameters.head) * (each + outside)
 

@@ -17,7 +17,7 @@ class OptimConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         field(
             "optimizer",
             "muon is for matrices, with adamw for the rest; lion wants about a third of AdamW's rate; adamw8bit "
-            "keeps its state in 8 bits and needs a GPU.",
+            "keeps the state of the blocks' matrices in 8 bits and needs a GPU.",
         ),
     ] = "adamw"
 
@@ -140,7 +140,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     compile: Annotated[
         Literal["auto", "on", "off"],
         field(
-            "compile", "torch.compile: half a minute before the first step; auto weighs the run's length.",
+            "compile", "torch.compile: half a minute before the first step; auto leaves it off (docs/log.md).",
             advanced=True,
         ),
     ] = "auto"  # fmt: skip

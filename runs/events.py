@@ -70,7 +70,7 @@ class Baselines(_Event, frozen=True, tag="baselines"):
 class Evaluated(_Event, frozen=True, tag="evaluated"):
     """One evaluation. accuracy_known leaves out targets that are [UNK].
 
-    figures: all of the objective's, by name. confusion: (labels, labels) counts of a classification, rows the truth.
+    figures: all of the objective's, by name. confusion: (labels, labels) counts, rows the truth, of labelled text.
     """
 
     loss: float

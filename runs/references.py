@@ -12,7 +12,8 @@ from presets.schema import DataConfig, RunConfig
 from runs.folder import RunFolder, find_run
 from runs.token_caches import RUN_PREFIX
 
-_CHECKPOINT = re.compile(r"(?P<run>.+)@(?P<checkpoint>last|best|\d+|step-\d{8,})")
+_CHECKPOINT = re.compile(r"(?P<run>.+)@(?P<checkpoint>last|best|\d{1,18}|step-\d{8,18})")
+_STEP = re.compile(r"step-\d{8,18}")
 _OF_THE_NEW_RUN = ("dropout", "attention_dropout", "embedding_dropout")  # the rest of a model is its weights'
 
 

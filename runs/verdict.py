@@ -88,8 +88,7 @@ def judge(
 
     unigram_loss: what word frequency scores. differences: why the two losses are not the same quantity.
     """
-    train = [point for point in train if point[0] > 0 and math.isfinite(point[1])]
-    validation = [point for point in validation if point[0] > 0 and math.isfinite(point[1])]
+    train, validation = _counting(train), _counting(validation)
     if len(validation) < LEAST_EVALUATIONS or len(train) < LEAST_RECORDS:
         return Verdict(
             "too early",
@@ -138,6 +137,12 @@ def judge(
     if train_falls:
         return _replaced(verdict, *_plateau(verdict))
     return _replaced(verdict, *_level(verdict))
+
+
+def _counting(curve: Curve) -> Curve:
+    """The finite points after step 0, the last of each step: an evaluation can be asked for again at its step."""
+    of_steps = {step: value for step, value in curve if step > 0 and math.isfinite(value)}
+    return sorted(of_steps.items())
 
 
 def curve_noise(curve: Curve) -> float:
@@ -216,10 +221,14 @@ def _no_better_than_frequency(v: Verdict, unigram_loss: float) -> tuple[VerdictK
 
 
 def _plateau(v: Verdict) -> tuple[VerdictKind, str]:
+    advice = "More steps would only memorise; more data or dropout would help."
+    if v.epochs is not None and v.epochs <= 1:  # nothing was seen twice, so nothing is being memorised
+        advice = "No sequence was seen twice, so look whether the validation text is of another kind."
+    elif v.epochs is None:
+        advice = "More data or dropout would help."
     return "plateau", (
         f"At the edge of overfitting: the validation loss is level at {v.last_loss:.3f}, while the training loss "
-        f"still fell by {v.train_gain:.3f} in the last third, to {v.train_loss:.3f}{_gap_words(v)}. More steps "
-        f"would only memorise; more data or dropout would help."
+        f"still fell by {v.train_gain:.3f} in the last third, to {v.train_loss:.3f}{_gap_words(v)}. {advice}"
     )
 
 
@@ -252,8 +261,16 @@ def _differences(config: RunConfig | None) -> tuple[str, ...]:
         return ()
     objective, model = config.objective, config.model
     why: list[str] = []
-    if objective.has_masks and (objective.mask_rate != EVALUATION_MASK_RATE or objective.mask_rate_end):
-        why.append(f"training hides {objective.mask_rate:g} of the tokens, evaluation {EVALUATION_MASK_RATE:g}")
+    ends = dict.fromkeys((objective.mask_rate, objective.mask_rate_end or objective.mask_rate))
+    if objective.has_masks and tuple(ends) != (EVALUATION_MASK_RATE,):
+        rate = " to ".join(f"{end:g}" for end in ends)
+        why.append(f"training hides {rate} of the tokens, evaluation {EVALUATION_MASK_RATE:g}")
+    shares = (objective.mask_token_share, objective.random_token_share)
+    if objective.has_masks and shares != EVALUATION_SHARES:
+        of_training, of_evaluation = (f"{mask:g} and {other:g}" for mask, other in (shares, EVALUATION_SHARES))
+        why.append(
+            f"of the chosen tokens training makes {of_training} [MASK] and random ones, evaluation {of_evaluation}"
+        )
     if objective.has_masks and objective.whole_words:
         why.append("training hides whole words, evaluation does not")
     if max(model.dropout, model.attention_dropout, model.embedding_dropout) > 0:

@@ -19,8 +19,8 @@ from runs.analysis import (
 )
 from runs.analysis_process import Progress, Refused, Stored, start_analysis
 from runs.folder import RunFolder
-from runs.reader import RunReader
-from runs.verdict import Verdict, verdict_of
+from runs.verdict import Verdict
+from runs.verdict_file import current_verdict
 from tui.analysis_lines import (
     attention_lines,
     calibration_lines,
@@ -42,7 +42,7 @@ def analyse(options: argparse.Namespace) -> int:
     """Print, or give as JSON, every analysis that was asked for."""
     folder = the_run(options)
     kinds = _kinds(options)
-    verdict = _verdict(folder) if VERDICT in (options.kind or CHOICES) else None
+    verdict = current_verdict(folder).verdict if VERDICT in (options.kind or CHOICES) else None
     results: list[Result] = []
     refusals: list[Refused] = []
     if kinds:
@@ -61,14 +61,6 @@ def _kinds(options: argparse.Namespace) -> tuple[Kind, ...]:
         return tuple(kind for kind in KINDS if kind in options.kind)
     has_sentence = bool(options.sentence.strip())
     return tuple(kind for kind in KINDS if has_sentence or kind not in OF_A_SENTENCE)
-
-
-def _verdict(folder: RunFolder) -> Verdict:
-    reader = RunReader(folder)
-    run = reader.poll()
-    while run.is_behind:
-        run = reader.poll()
-    return verdict_of(run)
 
 
 def _ask(

@@ -22,6 +22,7 @@ from runs.events import (
 )
 from tui.cli_output import say, say_json
 from tui.progress_words import progress_words
+from tui.run_words import shares_of
 
 _PROGRESS_EVERY_S = 10.0
 
@@ -97,10 +98,9 @@ class Lines:
         train = "" if self._train_loss is None else f"  train {self._train_loss:.4f}"
         rate = "" if self._rate is None else f"  {self._rate:,.0f} tokens/s"
         best = "  best so far" if event.is_best else ""
-        accuracy = "" if event.accuracy is None else f"  accuracy {100 * event.accuracy:.1f} %"
+        shares = "".join(f"  {name} {100 * share:.1f} %" for name, share in shares_of(event))
         say(
-            f"step {event.step:,} of {self._total_steps:,}  validation {event.loss:.4f}{train}"
-            f"{accuracy}{rate}{best}"
+            f"step {event.step:,} of {self._total_steps:,}  validation {event.loss:.4f}{train}{shares}{rate}{best}"
         )
 
 

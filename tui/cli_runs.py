@@ -6,6 +6,8 @@ import argparse
 import time
 from typing import Any
 
+from runs.confusion import label_scores, last_judged, macro_f1
+from runs.events import Evaluated
 from runs.folder import runs_dir
 from runs.reader import RunReader, RunSnapshot
 from runs.status import SIGNS
@@ -14,6 +16,7 @@ from tui.cli_lines import say_probes, to_beat
 from tui.cli_output import DONE, number, say, say_json, say_table, warn
 from tui.cli_reference import the_run
 from tui.figures import elapsed
+from tui.label_lines import label_lines
 
 _HEADER = ("", "state", "name", "preset", "step", "best", "last", "time", "id")
 
@@ -74,6 +77,7 @@ def _run_document(run: RunSnapshot) -> dict[str, Any]:
         "path": str(run.folder.path),
         **fields,
         "probes": run.probes[-1].probes if run.probes else (),
+        "classification": _labels_document(run),
         "num_damaged_records": run.num_skipped,
     }
 
@@ -106,6 +110,7 @@ def _say_run(run: RunSnapshot) -> None:
         if value:
             say(f"  {name:<8} {value}")
     _say_error(run)
+    _say_labels(run)
     say_probes(run.probes[-1].probes if run.probes else ())
     _say_config(run)
 
@@ -118,6 +123,31 @@ def _say_error(run: RunSnapshot) -> None:
         say(f"  {line}")
     if run.error.hint:
         say(f"  hint: {run.error.hint}")
+
+
+def _say_labels(run: RunSnapshot) -> None:
+    """The table of a classification; of every other run nothing."""
+    judged = _judged(run)
+    for line in label_lines(judged) if judged else ():
+        say(line)
+
+
+def _judged(run: RunSnapshot) -> Evaluated | None:
+    """The newest evaluation of labels that no resume has undone."""
+    return last_judged(event for event in run.events if event.step <= run.step)
+
+
+def _labels_document(run: RunSnapshot) -> dict[str, Any] | None:
+    judged = _judged(run)
+    if judged is None:
+        return None
+    return {
+        "step": judged.step,
+        "labels": judged.labels,
+        "confusion": judged.confusion,
+        "macro_f1": macro_f1(judged.confusion),
+        "scores": label_scores(judged.labels, judged.confusion),
+    }
 
 
 def _say_config(run: RunSnapshot) -> None:

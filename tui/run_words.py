@@ -68,6 +68,16 @@ def eta_words(snapshot: RunSnapshot) -> str:
     return f"ETA {elapsed(snapshot.eta_s)}{spread}"
 
 
+def shares_of(event: Evaluated) -> tuple[tuple[str, float], ...]:
+    """What an evaluation counts beside its loss, 0 to 1: accuracy, and the F1 and pair accuracy it may have."""
+    figures = (
+        ("accuracy", event.accuracy),
+        ("F1", event.figures.get("f1")),
+        ("pair accuracy", event.figures.get("pair_accuracy")),
+    )
+    return tuple((name, share) for name, share in figures if share is not None)
+
+
 def sentence_of(event: Event) -> str:
     """An event as a plain sentence, without markup; everything in it is made safe."""
     match event:
@@ -84,8 +94,8 @@ def sentence_of(event: Event) -> str:
                 words += f"; the floor is {event.floor_loss:.3f} (exact), which knowing the grammar scores"
         case Evaluated():
             best = " (best)" if event.is_best else ""
-            accuracy = "" if event.accuracy is None else f", accuracy {event.accuracy:.1%}"
-            words = f"step {event.step:,} evaluated: {event.loss:.3f} nats{accuracy}{best}"
+            shares = "".join(f", {name} {share:.1%}" for name, share in shares_of(event))
+            words = f"step {event.step:,} evaluated: {event.loss:.3f} nats{shares}{best}"
         case CheckpointSaved():
             best = ", the best so far" if event.is_best else ""
             words = f"checkpoint {event.name} saved{best} ({num_bytes(event.num_bytes)})"

@@ -16,6 +16,16 @@ from engine.data.tokenizers import CLS, PAD, SEP
 from presets.schema import DataConfig
 
 
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the host's, on the device: nobody waits until the device has come to the copy.
+
+    Only from pinned memory is a copy to CUDA one that the host does not wait for.
+    """
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
 class SequenceStore:
     """The sequences of one split, in the order of its shards; row i is cut out of the flat tokens when asked."""
 
@@ -59,7 +69,7 @@ class SequenceStore:
         if split.labels is not None:
             labels = torch.from_numpy(split.labels[split.owners(starts)])
             self.labels = labels if self.labels is None else torch.cat([self.labels, labels])
-        self._ends = torch.tensor(self.sizes, device=self._device).cumsum(0)
+        self._ends = torch.tensor(self.sizes).cumsum(0)
 
     def rows(self, indices: Tensor, length: int = 0) -> tuple[Tensor, Tensor, bool]:
         """(B, L) token ids `[CLS] … [SEP] [PAD] …`, (B,) lengths, and whether any row is padded.
@@ -68,13 +78,14 @@ class SequenceStore:
         """
         length = length or self.length
         is_padded = bool((self.lengths[indices] < length).any())  # told on the CPU: nobody waits for a device
-        indices = indices.to(self._device, non_blocking=True)
-        lengths = self._device_lengths[indices].clamp(max=length)
+        places = to_device(indices, self._device)
+        lengths = self._device_lengths[places].clamp(max=length)
         position = torch.arange(length, device=self._device)
-        flat = self._starts[indices][:, None] + (position - 1)
+        flat = self._starts[places][:, None] + (position - 1)
         tokens = self._gather(indices, flat).to(torch.int64) & self._id_mask
         end = lengths[:, None] - 1
-        tokens = torch.where(position < end, tokens, torch.where(position == end, SEP, PAD))
+        # not `where`, which copies a number to the device and waits for it
+        tokens = tokens.masked_fill_(position == end, SEP).masked_fill_(position > end, PAD)
         tokens[:, 0] = CLS
         return tokens, lengths, is_padded
 
@@ -117,13 +128,18 @@ class SequenceStore:
         return self._shard_bounds, self._document_bounds
 
     def _gather(self, indices: Tensor, flat: Tensor) -> Tensor:
-        """(B, L) numbers out of the sequences' shards. flat: (B, L) places within each one's own shard."""
+        """(B, L) numbers out of the sequences' shards.
+
+        indices: (B,) on the CPU, where they are told apart by shard, as only the host can know how many are in
+        each. flat: (B, L) places within each one's own shard.
+        """
         if len(self._tokens) == 1:
             return self._tokens[0][flat.clamp_(0, len(self._tokens[0]) - 1)]
-        shards = torch.bucketize(indices, self._ends, right=True)
+        by_shard, order = torch.bucketize(indices, self._ends, right=True).sort(stable=True)
+        present, counts = torch.unique_consecutive(by_shard, return_counts=True)
+        rows = torch.split(to_device(order, self._device), counts.tolist())
         gathered = torch.empty(flat.shape, dtype=self._tokens[0].dtype, device=flat.device)
-        for shard in torch.unique(shards).tolist():
-            here = (shards == shard).nonzero().flatten()
+        for shard, here in zip(present.tolist(), rows, strict=True):
             tokens = self._tokens[shard]
             gathered[here] = tokens[flat[here].clamp_(0, len(tokens) - 1)]
         return gathered
@@ -211,7 +227,7 @@ class SampleStream:
         """
         while self._feed is not None and not self.order.covers(first + count):
             before = len(self.store.sizes)
-            for shard in self._feed.more():
+            for shard in self._feed.more(first + count):
                 self.store.add(shard.train)
             self.order.add(self.store.sizes[before:], self._feed.is_complete)
         return self.order.slice(first, count)

@@ -106,11 +106,10 @@ def apply_masks(
     share = position_keys(keys, width, _KIND).double() / float(1 << 63)
     num_words = vocab_size - NUM_SPECIAL_TOKENS
     random_words = position_keys(keys, width, _WORD) % num_words + NUM_SPECIAL_TOKENS
-    replaced = torch.where(
-        share < objective.mask_token_share,
-        MASK,
-        torch.where(share < objective.mask_token_share + objective.random_token_share, random_words, originals),
-    )
+    is_random = share < objective.mask_token_share + objective.random_token_share
+    replaced = torch.where(is_random, random_words, originals)
+    # not `where`, which copies a number to the device and waits for it
+    replaced = replaced.masked_fill_(share < objective.mask_token_share, MASK)
     replaced = torch.where(is_spare, originals, replaced)  # position 0, [CLS], put back as it is
     return MaskedBatch(
         inputs=tokens.scatter(1, positions, replaced),

@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from engine.data.batches import SequenceStore
+from engine.data.batches import SequenceStore, to_device
 from engine.data.hashing import position_keys
 from engine.data.masking import MaskedBatch
 from engine.data.token_surface import token_surfaces
@@ -79,13 +79,14 @@ def make_pairs(
     is_pair = sizes >= 2
     is_changed = (position_keys(keys, 1, _CHANGED)[:, 0] & 1).bool()
     if kind == "sop":
-        swapped = is_changed.to(tokens.device, non_blocking=True) & is_pair
+        swapped = to_device(is_changed, tokens.device) & is_pair
         first = torch.where(swapped, sizes - cuts, cuts)
-        starts = torch.where(swapped, cuts, 0), torch.where(swapped, 0, cuts)
+        # nowhere `where` with a number, which it copies to the device and waits for
+        starts = cuts.masked_fill(~swapped, 0), cuts.masked_fill(swapped, 0)
         joined = _joined(tokens, tokens, starts, first, sizes - first)
         return TextPairs(joined, first, sizes - first, ~swapped, is_pair)
     others, has_other = _others(store, samples, keys)
-    replaced = (is_changed & has_other).to(tokens.device, non_blocking=True) & is_pair
+    replaced = to_device(is_changed & has_other, tokens.device) & is_pair
     other_tokens, other_sizes = _tokens(store, others, length)
     other_cuts = _cuts(other_tokens, other_sizes, ends)
     room = length - _NUM_SPECIAL - cuts
@@ -107,7 +108,7 @@ def with_separator(masked: MaskedBatch, first: Tensor) -> PairedBatch:
     inputs = masked.inputs.gather(1, position - (position > middle).long())
     lengths = masked.lengths + 1
     return PairedBatch(
-        inputs=torch.where(position == middle, SEP, inputs),
+        inputs=inputs.masked_fill_(position == middle, SEP),
         lengths=lengths,
         segments=((position > middle) & (position < lengths[:, None])).long(),
         positions=masked.positions + (masked.positions > first[:, None]).long(),
@@ -127,7 +128,7 @@ def _cuts(tokens: Tensor, sizes: Tensor, ends: Tensor) -> Tensor:
     position = torch.arange(width, device=tokens.device)
     is_end = ends[tokens] & (position >= 1) & (position < sizes[:, None])
     distance = (2 * position - sizes[:, None]).abs()
-    nearest = torch.where(is_end, distance * width + position, width * width * 2).amin(dim=1)
+    nearest = (distance * width + position).masked_fill_(~is_end, width * width * 2).amin(dim=1)
     cuts = torch.where(nearest < width * width * 2, nearest % width, (sizes // 2).clamp(min=1))
     return torch.minimum(cuts, sizes - 1)
 
@@ -143,7 +144,7 @@ def _joined(
     from_other = others.gather(1, place.clamp(0, width - 1))
     end = (first + second + 1)[:, None]
     joined = torch.where(position <= first[:, None], from_one, from_other)
-    joined = torch.where(position < end, joined, torch.where(position == end, SEP, PAD))
+    joined = joined.masked_fill_(position == end, SEP).masked_fill_(position > end, PAD)
     joined[:, 0] = CLS
     return joined
 

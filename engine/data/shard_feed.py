@@ -34,6 +34,7 @@ _POLL_S = 0.05
 _END_S = 5.0
 _ROUND_S = 60.0
 _MOST_STARTS = 4
+_AHEAD = 4  # a run that was made longer reads so small a part of what it had before beyond its need
 
 
 class _State(msgspec.Struct, frozen=True):
@@ -51,7 +52,7 @@ class ShardFeed:
     def __init__(
         self, data: DataConfig, caches: Path, num_sequences: int, world: World, report: Report, stop: StopSignal
     ) -> None:
-        """num_sequences: more than so many are not read; 0 for all of the stream."""
+        """num_sequences: more than so many are not read before somebody asks for them; 0 for all of the stream."""
         self.is_complete = False
         self._num_shards = 0
         self._data = data
@@ -63,6 +64,7 @@ class ShardFeed:
         self._stop = stop
         self._reader: subprocess.Popen[bytes] | None = None
         self._num_starts = 0
+        self._started_for = 0  # sequences that the reader which was started last was to read
         self._key = str(world.from_main(cache_key(data) if world.is_main else None))
         self._folder = caches / self._key
 
@@ -71,12 +73,18 @@ class ShardFeed:
         self.more()
         return open_cache(self._folder, self._num_shards)
 
-    def more(self) -> tuple[Shard, ...]:
+    def more(self, needed: int = 0) -> tuple[Shard, ...]:
         """Wait for further shards, or for the stream's end: then none come back and `is_complete` is true.
+
+        needed: sequences, from the stream's first one on, that the run is to train on now. Where that is more
+        than was said before (a person made the run longer), more is read.
 
         Called by all ranks at the same point. Raises, on all of them, DataError when the stream cannot be read
         any further, and StopRequested when somebody asked to stop meanwhile.
         """
+        if 0 < self._num_sequences < needed:
+            # and some more: a reader that is started anew goes through what it has read before
+            self._num_sequences = needed + self._num_sequences // _AHEAD
         found = _State()
         while not (found.stop or found.problem or found.is_complete or found.num_shards > self._num_shards):
             found = self._world.from_main(self._wait() if self._world.is_main else None)
@@ -111,6 +119,8 @@ class ShardFeed:
             if found is not None:
                 return found
             if has_ended:
+                if self._reader.returncode == 0 and self._started_for < self._num_sequences:
+                    self._num_starts = 0  # it did all that it was asked for, and now there is more to read
                 problem = read_struct(self._folder / PROBLEM, BuildProblem)
                 if problem is not None or self._num_starts >= _MOST_STARTS:
                     return _State(problem=problem.message if problem else _died(self._reader.returncode))
@@ -140,6 +150,7 @@ class ShardFeed:
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._num_starts += 1
+        self._started_for = self._num_sequences
         (self._folder / PROBLEM).unlink(missing_ok=True)  # an earlier reader's
         environment = {**os.environ, "RAYON_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 4))}
         process = subprocess.Popen(

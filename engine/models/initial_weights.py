@@ -17,10 +17,10 @@ _INTO_RESIDUAL = ("attention.out.weight", "down.weight")
 def draw_weights(model: Transformer, seed: int) -> None:
     """Draw all weights from one seed, whatever else has drawn numbers.
 
-    Embeddings and the output matrix are normal with deviation `init_std` under every option: small, so that
-    logits begin near 0 and the loss at ln(vocabulary). Other matrices follow `config.init`. What a block writes
-    into the residual stream is divided by √(2 · layers) (Radford et al. 2019, 2.3). The norm that the head reads
-    starts below 1 where logits would otherwise not be small: see `_last_gain`.
+    Embeddings and the matrices that give scores are normal with deviation `init_std` under every option: small, so
+    that scores begin near 0 and the loss at that of guessing. Other matrices follow `config.init`. What a block
+    writes into the residual stream is divided by √(2 · layers) (Radford et al. 2019, 2.3). The norm that the head
+    reads starts below 1 where logits would otherwise not be small: see `_last_gain`.
     """
     generator = torch.Generator().manual_seed(seed)
     smaller = math.sqrt(2 * model.config.num_layers)
@@ -50,7 +50,7 @@ def check_tied(model: Transformer) -> None:
 
 def _deviation(model: Transformer, name: str, parameter: nn.Parameter) -> float:
     """Glorot & Bengio 2010, 4.2.1 (xavier), and He et al. 2015, 2.2 (he), by the width of each matrix."""
-    if model.config.init == "normal" or "embedding" in name or name == "head_weight":
+    if model.config.init == "normal" or "embedding" in name or name in ("head_weight", "classifier.weight"):
         return model.config.init_std
     fan_out, fan_in = parameter.shape
     if name.endswith("qkv.weight"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,13 +10,14 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from engine.data.batches import SequenceStore
+from engine.data.batches import SequenceStore, to_device
 from engine.data.documents import DataError
 from engine.data.tokenizers import CLS, SEP, UNK, encode_rows
 from engine.models.transformer import Transformer
 from engine.objectives import Draw, Scores
 from engine.training_data import TrainingData
 from presets.schema import ObjectiveConfig, RunConfig
+from runs.confusion import macro_f1
 from runs.events import Baselines, Candidate, ProbeResult
 
 
@@ -104,25 +104,6 @@ class Classification:
         )
 
 
-def class_f1(confusion: Sequence[Sequence[int]]) -> tuple[float | None, ...]:
-    """F1 of each label, 2·TP / (2·TP + FP + FN); None where it is neither there nor ever said.
-
-    confusion: (C, C) counts, rows the truth.
-    """
-    found: list[float | None] = []
-    for label in range(len(confusion)):
-        true = sum(confusion[label])
-        said = sum(row[label] for row in confusion)
-        found.append(2 * confusion[label][label] / (true + said) if true + said else None)
-    return tuple(found)
-
-
-def macro_f1(confusion: Sequence[Sequence[int]]) -> float:
-    """The mean of `class_f1` over the labels that are there or said; 0 when nothing was scored."""
-    values = [value for value in class_f1(confusion) if value is not None]
-    return sum(values) / max(1, len(values))
-
-
 @torch.no_grad()
 def classify_text(
     model: Transformer, tokenizer: Tokenizer, text: str, length: int = 0, top_k: int = 10
@@ -148,7 +129,7 @@ def classify_text(
 def _batch(store: SequenceStore, samples: Tensor, length: int) -> LabelledBatch:
     assert store.labels is not None, "the token cache was built without labels"
     tokens, lengths, is_padded = store.rows(samples, length)
-    labels = store.labels[samples].to(tokens.device, non_blocking=True)
+    labels = to_device(store.labels[samples], tokens.device)
     return LabelledBatch(tokens, lengths, labels, is_padded)
 
 

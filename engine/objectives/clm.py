@@ -73,10 +73,8 @@ class CausalLanguageModelling:
 
     def score_sums(self, model: Transformer, batch: CausalBatch) -> Tensor:
         """(7,): see `token_score_sums`."""
-        logits = model.logits(predicting_hidden(model, batch)).float()
-        if self._token_bytes is not None:
-            self._token_bytes = self._token_bytes.to(logits.device)
-        return token_score_sums(logits, batch.targets.flatten(), self._token_bytes)
+        hidden = predicting_hidden(model, batch)
+        return token_score_sums(model, hidden.flatten(0, -2), batch.targets.flatten(), self._token_bytes)
 
     def scores(self, sums: Tensor) -> Scores:
         """Loss and accuracy over all next tokens, accuracy over those whose word is known, bits per byte."""

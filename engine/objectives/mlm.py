@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from engine.baselines import frequency_baselines
-from engine.data.batches import SequenceStore
+from engine.data.batches import SequenceStore, to_device
 from engine.data.hashing import sample_keys, scalar_seed
 from engine.data.masking import IGNORED, MaskedBatch, apply_masks, mask_rate_at, num_masks
 from engine.models.transformer import Transformer
@@ -60,7 +60,7 @@ class MaskedLanguageModelling:
     def training_batch(self, store: SequenceStore, draw: Draw) -> MaskedBatch:
         """Dynamic masks: a sample's masks differ from epoch to epoch."""
         tokens, lengths, is_padded = store.rows(draw.samples, draw.length)
-        keys = sample_keys(self._mask_seed, draw.epochs.to(tokens.device), draw.samples.to(tokens.device))
+        keys = to_device(sample_keys(self._mask_seed, draw.epochs, draw.samples), tokens.device)
         rate = mask_rate_at(self.objective, draw.share)
         if self._starts_word is not None:
             self._starts_word = self._starts_word.to(tokens.device)
@@ -71,8 +71,7 @@ class MaskedLanguageModelling:
     def frozen_batch(self, store: SequenceStore, samples: Tensor) -> MaskedBatch:
         """Evaluation masks: the same for every evaluation, run and seed."""
         tokens, lengths, is_padded = store.rows(samples)
-        places = samples.to(tokens.device)
-        keys = sample_keys(_FROZEN_SEED, torch.zeros_like(places), places)
+        keys = to_device(sample_keys(_FROZEN_SEED, torch.zeros_like(samples), samples), tokens.device)
         return apply_masks(tokens, lengths, keys, self.vocab_size, self._frozen, EVALUATION_MASK_RATE, is_padded)
 
     def loss(self, model: Transformer, batch: MaskedBatch, counts: tuple[float, ...]) -> Tensor:
@@ -83,10 +82,8 @@ class MaskedLanguageModelling:
 
     def score_sums(self, model: Transformer, batch: MaskedBatch) -> Tensor:
         """(7,): see `token_score_sums`."""
-        logits = model.logits(masked_hidden(model, batch)).float()
-        if self._token_bytes is not None:
-            self._token_bytes = self._token_bytes.to(logits.device)
-        return token_score_sums(logits, batch.targets.flatten(), self._token_bytes)
+        hidden = masked_hidden(model, batch)
+        return token_score_sums(model, hidden, batch.targets.flatten(), self._token_bytes)
 
     def scores(self, sums: Tensor) -> Scores:
         """Loss and accuracy over all masked tokens, accuracy over those whose word is known, bits per byte."""

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.baselines import frequency_baselines
-from engine.data.batches import SequenceStore
+from engine.data.batches import SequenceStore, to_device
 from engine.data.documents import DataError
 from engine.data.hashing import sample_keys, scalar_seed
 from engine.data.masking import IGNORED, MaskedBatch, apply_masks, mask_rate_at, num_masks
@@ -174,10 +174,9 @@ class SentencePairs:
         pairs = torch.stack([part.double().sum() for part in (loss, right, is_pair)])
         if not self.objective.has_masks:
             return torch.cat([pairs.new_zeros(_NUM_TOKEN_SUMS), pairs])
-        if self._token_bytes is not None:
-            self._token_bytes = self._token_bytes.to(hidden.device)
-        logits = model.logits(_at_masks(hidden, batch)).float()
-        return torch.cat([token_score_sums(logits, batch.targets.flatten(), self._token_bytes), pairs])
+        masked = _at_masks(hidden, batch)
+        tokens = token_score_sums(model, masked, batch.targets.flatten(), self._token_bytes)
+        return torch.cat([tokens, pairs])
 
     def scores(self, sums: Tensor) -> Scores:
         """The loss as in training; pair_loss and pair_accuracy beside what masked models report."""
@@ -226,9 +225,12 @@ class SentencePairs:
         """Masks on the pairs. objective: of what becomes of a masked token."""
         device, length = pairs.tokens.device, pairs.tokens.shape[1]
         if self.objective.has_masks:
-            starts = None if starts_word is None else starts_word.to(device)
-            keys = keys.to(device, non_blocking=True)
-            masked = apply_masks(pairs.tokens, pairs.lengths, keys, self.vocab_size, objective, rate, True, starts)
+            if starts_word is not None:
+                starts_word = self._starts_word = starts_word.to(device)
+            keys = to_device(keys, device)
+            masked = apply_masks(
+                pairs.tokens, pairs.lengths, keys, self.vocab_size, objective, rate, True, starts_word
+            )
         else:
             none = pairs.first.new_empty(len(pairs.first), 0)
             masked = MaskedBatch(pairs.tokens, pairs.lengths, none, none, True)

@@ -12,9 +12,11 @@ from engine.data.masking import IGNORED
 from engine.data.tokenizers import UNK
 from engine.models.transformer import Transformer
 from engine.objectives import Scores
+from engine.objectives.chunked_loss import LARGEST_HIDDEN, chunked_cross_entropy
 
 _CHUNKED_UP_TO_HIDDEN = 64  # beyond it one large matrix product is faster (docs/log.md)
 _CHUNK = 64  # predictions whose logits exist at once
+_SCORED_AT_ONCE = {"cpu": 2**20, "cuda": 2**27}  # numbers of logits
 
 
 def vocabulary_loss(model: Transformer, features: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -23,9 +25,12 @@ def vocabulary_loss(model: Transformer, features: Tensor, targets: Tensor, label
     features: (N, H) from `model.head_features`. targets: (N,) ids, IGNORED where nothing is asked.
     label_smoothing: share of each target spread evenly over the vocabulary (Szegedy et al. 2016, 7).
     """
-    is_small = model.config.hidden_size <= _CHUNKED_UP_TO_HIDDEN and features.dtype == torch.float32
-    if is_small and features.device.type == "cpu" and not label_smoothing:
-        # the logits never exist all at once; at these sizes memory traffic is what limits
+    hidden_size = model.config.hidden_size
+    # the logits never exist all at once; at these sizes memory traffic is what limits
+    is_chunked = features.device.type == "cpu" and features.dtype == torch.float32 and not label_smoothing
+    if is_chunked and hidden_size <= LARGEST_HIDDEN:
+        return chunked_cross_entropy(features, model.output_weight, model.head_bias, targets)
+    if is_chunked and hidden_size <= _CHUNKED_UP_TO_HIDDEN:
         return F.linear_cross_entropy(
             features,
             model.output_weight,
@@ -39,7 +44,23 @@ def vocabulary_loss(model: Transformer, features: Tensor, targets: Tensor, label
     return F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum", label_smoothing=label_smoothing)
 
 
-def token_score_sums(logits: Tensor, targets: Tensor, token_bytes: Tensor | None = None) -> Tensor:
+def token_score_sums(
+    model: Transformer, hidden: Tensor, targets: Tensor, token_bytes: Tensor | None = None
+) -> Tensor:
+    """(7,) float64: see `logit_score_sums`. A part of the logits exists at a time, as in training.
+
+    hidden: (N, H) final hidden states. targets: (N,) ids, IGNORED where nothing is asked.
+    """
+    rows = max(1, _SCORED_AT_ONCE["cuda" if hidden.is_cuda else "cpu"] // model.vocab_size)
+    if token_bytes is not None:
+        token_bytes = token_bytes.to(hidden.device)
+    parts = zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True)
+    return torch.stack(
+        [logit_score_sums(model.logits(part).float(), wanted, token_bytes) for part, wanted in parts]
+    ).sum(0)
+
+
+def logit_score_sums(logits: Tensor, targets: Tensor, token_bytes: Tensor | None) -> Tensor:
     """(7,) float64: loss sum, right, predicted, right among known, known among predicted, loss of text, its bytes.
 
     logits: (N, V). targets: (N,) ids, IGNORED where nothing is asked. token_bytes: (V,), see

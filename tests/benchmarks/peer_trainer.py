@@ -40,7 +40,7 @@ def measure(
     data = data_config(wanted, place)
     cache = open_or_build(data, place / "cache" / "tokens", lambda *_: None)
     store = SequenceStore((shard.train for shard in cache.shards), data, torch.device("cpu"))
-    tokens, _ = store.rows(torch.arange(min(len(store), MAX_ROWS)))
+    tokens, _, _ = store.rows(torch.arange(min(len(store), MAX_ROWS)))
     is_special = [1] + [0] * (wanted.length - 2) + [1]
     rows = [{"input_ids": row, "special_tokens_mask": is_special} for row in tokens.tolist()]
     tokenizer = PreTrainedTokenizerFast(

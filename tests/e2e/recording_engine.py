@@ -9,12 +9,10 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from engine import __main__ as engine
-from engine.data.batches import SequenceStore
-from engine.data.masking import MaskedBatch
-from engine.objectives import Draw
-from engine.objectives.mlm import MaskedLanguageModelling
+from engine.batches_ahead import BatchesAhead, StepBatch
 from engine.stopping import StopSignal
 from engine.trainer import Trainer
 from runs.status import Outcome
@@ -25,13 +23,14 @@ def main() -> int:
     path = Path(os.environ["RECORD_TO"]) / f"rank-{os.environ.get('RANK', '0')}.jsonl"
     stop_at = int(os.environ["STOP_AT"])
     trainers: list[Trainer] = []
-    make_batch, poll, train = MaskedLanguageModelling.training_batch, StopSignal.poll, Trainer.train
+    make_batch, poll, train = BatchesAhead.batch, StopSignal.poll, Trainer.train
 
-    def recorded(self: MaskedLanguageModelling, store: SequenceStore, draw: Draw) -> MaskedBatch:
+    def recorded(self: BatchesAhead, step: StepBatch, rows: slice) -> Any:
+        mine = step.mine
         with path.open("a") as file:
-            pairs = list(zip(draw.epochs.tolist(), draw.samples.tolist(), strict=True))
+            pairs = list(zip(mine.epochs[rows].tolist(), mine.samples[rows].tolist(), strict=True))
             file.write(json.dumps({"step": trainers[0].state.step, "samples": pairs}) + "\n")
-        return make_batch(self, store, draw)
+        return make_batch(self, step, rows)
 
     def poll_or_stop(self: StopSignal) -> bool:
         if trainers and trainers[0].state.step >= stop_at and self.is_main:
@@ -42,7 +41,7 @@ def main() -> int:
         trainers.append(self)
         return train(self)
 
-    MaskedLanguageModelling.training_batch = recorded  # type: ignore[method-assign]
+    BatchesAhead.batch = recorded  # type: ignore[method-assign]
     StopSignal.poll = poll_or_stop  # type: ignore[method-assign]
     Trainer.train = noted_train  # type: ignore[method-assign]
     return engine.main()

@@ -11,7 +11,7 @@ import pytest
 
 from engine.checkpoints import CheckpointStore
 from runs import control, launch
-from runs.events import AttemptStarted, ControlAnswered, decode_event
+from runs.events import AttemptStarted, ControlAnswered, HealthNoticed, decode_event
 from runs.folder import RunFolder
 from runs.records import RecordTail
 from runs.status import read_status
@@ -43,6 +43,19 @@ def run_to_end(folder: RunFolder, resume: str = "") -> None:
     status = read_status(folder)
     assert status.state == "finished", (status, folder.attempts()[-1].console_file.read_text()[-2000:])
     assert not list(folder.attempts()[-1].ranks_dir.glob("error-*.json")), "every rank ended well"
+
+
+def run_script(folder: RunFolder, script: Path, text: str) -> None:
+    """The engine, changed by a script, as two processes under torchrun, to its end."""
+    folder.attempt(1).path.mkdir(parents=True)
+    script.write_text(text)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
+    done = subprocess.run(
+        [*command, str(folder.path), "--attempt", "1"],
+        env={**launch.child_environment(), "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
 
 
 def test_one_two_and_four_processes_see_the_same_samples_and_lose_the_same(runs_path: Path) -> None:
@@ -132,17 +145,36 @@ os._exit(engine.main())
 def test_ranks_that_wait_for_a_long_build_are_told_that_it_goes_on(runs_path: Path, tmp_path: Path) -> None:
     """Signs of life are collective: were one rank to miss one, all would hang or mix up their messages."""
     folder = new_run(runs_path, tiny_config(launch__num_processes=2, train__max_steps=4))
-    folder.attempt(1).path.mkdir(parents=True)
-    script = tmp_path / "slow.py"
-    script.write_text(_SLOW_BUILD)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
-    done = subprocess.run(
-        [*command, str(folder.path), "--attempt", "1"],
-        env={**launch.child_environment(), "OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    run_script(folder, tmp_path / "slow.py", _SLOW_BUILD)
     assert last_step(folder) == 4
+
+
+_SLOW_RANK = """
+import os, time
+from engine import __main__ as engine
+from engine.objectives.mlm import MaskedLanguageModelling
+
+real = MaskedLanguageModelling.loss
+
+def slow(*arguments):
+    if os.environ["RANK"] == "1":
+        time.sleep(0.06)
+    return real(*arguments)
+
+MaskedLanguageModelling.loss = slow
+os._exit(engine.main())
+"""
+
+
+def test_a_rank_that_computes_slowly_is_named(runs_path: Path, tmp_path: Path) -> None:
+    """All ranks take as long for a step; what each computes, waiting left out, tells which of them is slow."""
+    config = tiny_config(launch__num_processes=2, train__max_steps=12, train__log_every=2, train__eval_every=12)
+    folder = new_run(runs_path, config)
+    run_script(folder, tmp_path / "slow.py", _SLOW_RANK)
+    events = [decode_event(record) for record in RecordTail(folder.attempts()[-1].events_file).poll_all()]
+    (noticed,) = [e for e in events if isinstance(e, HealthNoticed) and e.symptom == "straggler"]
+    assert noticed.message.startswith("rank 1 is slow, and all wait for it: at step ")
+    assert "rank 0" not in noticed.message
 
 
 def test_a_stop_inside_a_window_leaves_its_mean_loss_as_it_would_have_been(runs_path: Path) -> None:
@@ -159,7 +191,7 @@ def test_a_stop_inside_a_window_leaves_its_mean_loss_as_it_would_have_been(runs_
     )  # fmt: skip
     launch.stop(folder)
     wait_until(lambda: not read_status(folder).is_live, PATIENCE_S, "it stops")
-    assert 0 < CheckpointStore(folder.checkpoints_dir).load("last")[0].state.window_steps < 800
+    assert 0 < CheckpointStore(folder.checkpoints_dir).load("last")[0].state.window.steps < 800
     run_to_end(folder, resume="last")
     straight = new_run(runs_path, config)
     run_to_end(straight)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine.checkpoints import CheckpointError
 from presets.config import with_values
 from presets.fields import Value
 from presets.schema import RunConfig
@@ -133,6 +134,22 @@ def test_a_resumed_run_is_the_run_that_never_stopped(runs_path: Path, reviews: P
     expected = whole.run.model.state_dict()
     for name, tensor in resumed.run.model.state_dict().items():
         assert torch.equal(tensor, expected[name]), name
+
+
+@pytest.mark.parametrize(("old", "new"), [("good", "fine"), ("bad", "worse")])
+def test_a_run_does_not_go_on_with_labels_of_other_names_or_in_another_order(
+    runs_path: Path, reviews: Path, old: str, new: str
+) -> None:
+    """As many labels have as many weights: without a word, each would mean what its neighbour meant."""
+    config = config_of(reviews, objective__kind="classification", train__max_steps=4)
+    folder = new_run(runs_path, config)
+    train(folder, stop_at=2)
+    text = reviews.read_text()
+    reviews.write_text(text.replace(f",{old}\n", f",{new}\n"))
+    with pytest.raises(CheckpointError, match=f"tells the labels 'bad', 'good' apart.*'{new}'.* now"):
+        train(folder, resume="last")
+    reviews.write_text(text)
+    assert train(folder, resume="last")[1].state == "finished"
 
 
 def test_pairs_learn_what_tells_them_apart(runs_path: Path, tmp_path: Path) -> None:

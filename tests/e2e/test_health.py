@@ -80,6 +80,34 @@ def test_an_update_without_a_finite_gradient_is_skipped_and_counted(
     ]
 
 
+def test_a_loss_that_is_not_finite_skips_the_update_although_its_gradient_is(
+    runs_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = new_run(runs_path, tiny_config(train__log_every=1, train__max_steps=4))
+    change_losses(monkeypatch, lambda number, loss: loss + (torch.inf if number == 1 else 0.0))
+    train(folder)
+    assert [record["skipped_updates"] for record in records(folder)] == [0, 1, 0, 0]
+
+
+def test_an_evaluation_that_runs_out_of_memory_is_made_in_smaller_parts(
+    runs_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_config(train__max_steps=4)
+    whole, folder = new_run(runs_path, config), new_run(runs_path, config)
+    expected, _ = train(whole)
+    real = MaskedLanguageModelling.score_sums
+
+    def score_sums(self: MaskedLanguageModelling, model: Any, batch: Any) -> Tensor:
+        if len(batch.inputs) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory (a stand-in)")
+        return real(self, model, batch)
+
+    monkeypatch.setattr(MaskedLanguageModelling, "score_sums", score_sums)
+    trainer, _ = train(folder)
+    assert trainer.state.last_loss == pytest.approx(expected.state.last_loss, rel=1e-5)
+    assert trainer.state.micro_batch == 2
+
+
 def test_the_mean_loss_is_that_of_the_updates_that_were_made(
     runs_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,10 +125,10 @@ def test_a_run_that_does_not_recover_ends_with_a_checkpoint_of_its_last_good_wei
     config = tiny_config(train__log_every=4, train__max_steps=40, train__max_skipped_updates=6)
     folder = new_run(runs_path, config)
     make_nan(monkeypatch, lambda number: number >= 5)
-    with pytest.raises(TrainingDiverged, match=r"the last 7 updates had no finite gradient.*step 5"):
+    with pytest.raises(TrainingDiverged, match=r"the last 6 updates had no finite gradient.*step 5"):
         train(folder)
     loaded, _ = CheckpointStore(folder.checkpoints_dir).load("last")
-    assert loaded.state.step == 12
+    assert loaded.state.step == 11
     tensors = (*loaded.model.values(), *loaded.optimizer.values())
     assert all(torch.isfinite(tensor).all() for tensor in tensors)
     monkeypatch.undo()
@@ -188,14 +216,14 @@ def test_memory_that_runs_out_halves_the_pass_and_keeps_the_update(
     config = tiny_config(train__max_steps=8, train__log_every=1)
     whole = new_run(runs_path, config)
     train(whole)
-    real = MaskedLanguageModelling.training_batch
+    real = MaskedLanguageModelling.loss
 
-    def training_batch(self: MaskedLanguageModelling, store: Any, draw: Any) -> Any:
-        if len(draw.samples) > 3:
+    def loss(self: MaskedLanguageModelling, model: Any, batch: Any, counts: Any) -> Tensor:
+        if len(batch.inputs) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory (a stand-in)")
-        return real(self, store, draw)
+        return real(self, model, batch, counts)
 
-    monkeypatch.setattr(MaskedLanguageModelling, "training_batch", training_batch)
+    monkeypatch.setattr(MaskedLanguageModelling, "loss", loss)
     folder = new_run(runs_path, config)
     trainer, outcome = train(folder)
     assert outcome.state == "finished"
@@ -210,10 +238,10 @@ def test_memory_that_runs_out_halves_the_pass_and_keeps_the_update(
 def test_a_single_sequence_that_does_not_fit_ends_the_run_with_advice(
     runs_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def training_batch(*_: Any) -> Any:
+    def loss(*_: Any) -> Any:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
 
-    monkeypatch.setattr(MaskedLanguageModelling, "training_batch", training_batch)
+    monkeypatch.setattr(MaskedLanguageModelling, "loss", loss)
     with pytest.raises(OutOfMemory, match="sequence_length or the model smaller"):
         train(new_run(runs_path, tiny_config()))
 
@@ -221,9 +249,9 @@ def test_a_single_sequence_that_does_not_fit_ends_the_run_with_advice(
 def test_memory_that_runs_out_ends_the_run_where_the_batch_may_not_change(
     runs_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def training_batch(*_: Any) -> Any:
+    def loss(*_: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory (a stand-in)")
 
-    monkeypatch.setattr(MaskedLanguageModelling, "training_batch", training_batch)
+    monkeypatch.setattr(MaskedLanguageModelling, "loss", loss)
     with pytest.raises(torch.OutOfMemoryError):
         train(new_run(runs_path, tiny_config(train__fit_batch=False)))

@@ -13,11 +13,13 @@ import pytest
 import torch
 
 from engine.checkpoints import CheckpointStore
+from engine.data import shard_feed
 from engine.data.batches import SampleOrder, SequenceStore
 from engine.data.documents import DataError
 from engine.data.token_cache import open_cache
 from presets.fields import Value
 from presets.schema import RunConfig
+from runs import control
 from runs.events import AttemptStarted, Notice, Progress, decode_event
 from runs.folder import RunFolder, token_caches_dir
 from runs.records import RecordTail
@@ -174,8 +176,6 @@ def test_a_reader_that_is_killed_is_started_again(runs_path: Path, hub: Loopback
     hub.add_dataset("stanfordnlp/imdb", {"plain_text": {"train": reviews(400)}}, rows_per_group=10)
     config = stream_config(train__max_steps=40)
     folder = new_run(runs_path, config)
-    from engine.data import shard_feed
-
     killed: list[int] = []
     real_start = shard_feed.ShardFeed._start
 
@@ -242,6 +242,56 @@ def test_no_more_of_a_stream_is_read_than_the_run_trains_on(runs_path: Path, hub
     cache = open_cache(token_caches_dir() / cache_key(config.data))
     assert not cache.is_complete
     assert 32 <= cache.train.rows < 400
+
+
+def test_a_run_that_is_made_longer_reads_more_of_its_stream_and_a_resumed_one_as_far_as_it_now_goes(
+    runs_path: Path, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add_dataset("stanfordnlp/imdb", {"plain_text": {"train": reviews(2000)}}, num_files=8, rows_per_group=10)
+    numbers: list[int] = []
+    real_start = shard_feed.ShardFeed._start
+
+    def start_and_look(self: shard_feed.ShardFeed) -> subprocess.Popen[bytes]:
+        numbers.append(self._num_sequences)
+        return real_start(self)
+
+    monkeypatch.setattr(shard_feed.ShardFeed, "_start", start_and_look)
+    config = stream_config(
+        data__shard_tokens=1000, train__max_steps=6, train__batch_size=8, train__log_every=1, probes__texts=()
+    )
+    folder = new_run(runs_path, config)
+    monkeypatch.setattr(shard_feed, "_MOST_STARTS", 1)  # those that did what they were asked for do not count
+    control.ask(folder, "steps", "+34")
+    _, outcome = train(folder, stop_at=26)
+    assert outcome.state == "stopped"
+    assert CheckpointStore(folder.checkpoints_dir).load("last")[0].state.step == 26
+    assert numbers[0] == 6 * 8 and numbers == sorted(set(numbers))
+    assert len(numbers) > 2, "each began because more was needed"
+    assert numbers[-1] < 2 * 26 * 8, "not much more is read than was needed"
+
+    del numbers[:]
+    _, outcome = train(folder, resume="last")
+    assert (outcome.state, outcome.step) == ("finished", 40)
+    assert numbers == [40 * 8], "how long it is now is known from the start"
+    assert not open_cache(token_caches_dir() / cache_key(config.data)).is_complete
+
+
+def test_a_reader_that_ends_too_early_again_and_again_is_an_error_not_an_endless_wait(
+    runs_path: Path, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add_dataset("stanfordnlp/imdb", {"plain_text": {"train": reviews(50)}})
+    starts: list[int] = []
+
+    def end_at_once(self: shard_feed.ShardFeed) -> subprocess.Popen[bytes]:
+        self._num_starts += 1
+        self._started_for = self._num_sequences
+        starts.append(self._num_starts)
+        return subprocess.Popen(["true"])
+
+    monkeypatch.setattr(shard_feed.ShardFeed, "_start", end_at_once)
+    with pytest.raises(DataError, match="ended with exit code 0"):
+        train(new_run(runs_path, stream_config(train__max_steps=3)))
+    assert starts == [1, 2, 3, 4]
 
 
 def test_a_stream_with_a_changed_tokenizer_file_is_read_again_before_it_is_used(

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
+from engine.batches_ahead import BatchesAhead, StepBatch
 from engine.checkpoints import CheckpointError, CheckpointStore
 from engine.data.documents import DataError
 from engine.data.token_cache import open_or_build
-from engine.objectives import Draw
 from engine.trainer import Trainer
 from presets.fields import Value
 from runs import control
@@ -65,7 +65,12 @@ def test_a_resumed_run_is_bit_identical_to_one_that_never_stopped(
     straight = new_run(runs_path, config)
     whole, _ = train(straight)
     broken = new_run(runs_path, config)
-    for stop_at in (3, 10, 14):  # inside a logging window, at a checkpoint, after an evaluation
+    for stop_at in (
+        0,
+        3,
+        10,
+        14,
+    ):  # before the first step, inside a logging window, at a checkpoint, after an evaluation
         _, outcome = train(broken, resume="last" if broken.attempts() else "", stop_at=stop_at)
         assert (outcome.state, outcome.step) == ("stopped", stop_at)
     resumed, outcome = train(broken, resume="last")
@@ -81,16 +86,15 @@ def test_a_resumed_run_is_bit_identical_to_one_that_never_stopped(
 def test_a_resumed_run_repeats_no_sample_and_skips_none_across_epochs(
     runs_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from engine.objectives.mlm import MaskedLanguageModelling
-
     seen: list[tuple[int, int]] = []
-    original = MaskedLanguageModelling.training_batch
+    original = BatchesAhead.batch
 
-    def noting(self: Any, store: Any, draw: Draw) -> Any:
-        seen.extend(zip(draw.epochs.tolist(), draw.samples.tolist(), strict=True))
-        return original(self, store, draw)
+    def noting(self: BatchesAhead, step: StepBatch, rows: slice) -> Any:
+        mine = step.mine
+        seen.extend(zip(mine.epochs[rows].tolist(), mine.samples[rows].tolist(), strict=True))
+        return original(self, step, rows)
 
-    monkeypatch.setattr(MaskedLanguageModelling, "training_batch", noting)
+    monkeypatch.setattr(BatchesAhead, "batch", noting)
     config = tiny_config(train__max_steps=0, train__epochs=2, train__batch_size=500)
     folder = new_run(runs_path, config)
     first, _ = train(folder, stop_at=5)

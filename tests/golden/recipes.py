@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +35,29 @@ def golden_file(name: str) -> Path:
     return FOLDER / f"{name}.json"
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Sums of several threads are added in another order; how many this process had comes back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def machine() -> dict[str, str]:
-    """What the last bits of a sum depend on: other kernels add in another order."""
+    """What the last bits of a sum depend on: other kernels, or other threads, add in another order."""
     with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
         model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "unknown")
-    return {"torch": str(torch.__version__), "cpu": model, "kernels": torch.backends.cpu.get_cpu_capability()}
+    kernels = torch.backends.cpu.get_cpu_capability()
+    with one_thread():  # as `losses_of` trains
+        threads = torch.get_num_threads()
+    return {"torch": str(torch.__version__), "cpu": model, "kernels": kernels, "threads": str(threads)}
 
 
 def losses_of(name: str, runs: Path) -> dict[str, list[float]]:
-    """Train the recipe in a runs folder, and return its losses by the name of the metric."""
+    """Train the recipe on one thread in a runs folder, and return its losses by the name of the metric."""
     changes = dict(RECIPES[name])
     with tempfile.TemporaryDirectory() as folder:
         if changes.get("data__source") == "files":
@@ -50,7 +66,8 @@ def losses_of(name: str, runs: Path) -> dict[str, list[float]]:
             path.write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
             changes["data__dataset"] = str(path)
         run = new_run(runs, tiny_config(train__log_every=1, train__max_steps=12, **changes))
-        train(run)
+        with one_thread():
+            train(run)
     records: list[dict[str, Any]] = RecordTail(run.attempts()[0].metrics_file).poll_all()
     return {key: [record[key] for record in records if key in record] for key in ("loss", "val_loss")}
 

@@ -24,8 +24,8 @@ def words(picture: ChartPicture) -> str:
 
 CURVE = [4.9 + 3.4 * math.exp(-step / 16) for step in range(1, 61)]
 LOSS = ChartSpec(
-    "loss", "val_loss", smoothed=True, guides=(("unigram", 6.54), ("uniform", 99.0)), marks=(Mark(300, "resumed"),),
-    best=(600, 5.0), total_steps=600,
+    "loss", "val_loss", smoothed=True, guides=(("unigram", 6.54), ("uniform", 99.0)),
+    marks=(Mark(300, "resumed"),), best=(600, 5.0), total_steps=600,
 )  # fmt: skip
 
 

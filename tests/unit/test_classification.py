@@ -15,8 +15,9 @@ from engine.data.shards import Split
 from engine.data.tokenizers import CLS, SEP, SPECIAL_TOKENS
 from engine.models.transformer import Transformer
 from engine.objectives import Draw
-from engine.objectives.classification import Classification, class_f1, classify_text, macro_f1
+from engine.objectives.classification import Classification, classify_text
 from presets.schema import DataConfig, ModelConfig, ObjectiveConfig
+from runs.confusion import class_f1, macro_f1
 
 NAMES = ("bad", "fair", "good")
 LENGTH = 8

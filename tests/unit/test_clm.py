@@ -19,7 +19,7 @@ from engine.data.tokenizers import CLS, PAD, SEP, UNK
 from engine.models.transformer import Transformer
 from engine.objectives import Draw
 from engine.objectives.clm import CausalBatch, CausalLanguageModelling
-from engine.objectives.token_prediction import token_score_sums, token_scores
+from engine.objectives.token_prediction import logit_score_sums, token_scores
 from presets.schema import DataConfig, ModelConfig, ObjectiveConfig
 from tests.tiny import new_run, tiny_config, train
 
@@ -115,14 +115,14 @@ def test_scores_leave_unknown_targets_out_when_asked_and_count_bytes_of_text_alo
     targets = torch.tensor([UNK, 10, SEP, 11, IGNORED])
     sizes = torch.zeros(VOCAB)
     sizes[UNK], sizes[10], sizes[11] = 6.0, 4.0, 2.0
-    sums = token_score_sums(logits, targets, sizes)
+    sums = logit_score_sums(logits, targets, sizes)
     scores = token_scores(sums * 2)
     base = math.log(VOCAB - 1 + math.exp(3.0))
     assert scores.loss == pytest.approx((4 * base - 3.0) / 4, rel=1e-6)
     assert scores.figures["accuracy"] == 0.25
     assert scores.figures["accuracy_known"] == 0.0
     assert scores.figures["bits_per_byte"] == pytest.approx((3 * base - 3.0) / math.log(2) / 12, rel=1e-6)
-    assert "bits_per_byte" not in token_scores(token_score_sums(logits, targets)).figures
+    assert "bits_per_byte" not in token_scores(logit_score_sums(logits, targets, None)).figures
 
 
 def test_frequency_knows_how_often_a_sequence_ends() -> None:

@@ -39,10 +39,17 @@ def an_order(num_samples: int, planned: int, seed: int = 3, **changes: float) ->
 def test_sequences_grow_in_multiples_of_eight_to_their_full_length() -> None:
     config = configured(data__sequence_length=100, curriculum__start_length=20, curriculum__length_share=0.5)
     lengths = [sequence_length(config, step / 1000) for step in range(1000)]
-    assert lengths[0] == 16 and lengths == sorted(lengths)
-    assert set(lengths) == {*range(16, 97, 8), 100}
+    assert lengths[0] == 20 and lengths == sorted(lengths)
+    assert set(lengths) == {20, *range(24, 97, 8), 100}
     assert all(length == 100 for length in lengths[500:]) and lengths[499] == 96
     assert sequence_length(config, 1.0) == 100
+
+
+@pytest.mark.parametrize("first", [8, 12, 15, 16, 63])
+def test_the_first_sequences_are_as_long_as_was_asked_for(first: int) -> None:
+    config = configured(data__sequence_length=64, curriculum__start_length=first)
+    assert sequence_length(config, 0.0) == first
+    assert min(sequence_length(config, step / 100) for step in range(100)) == first
 
 
 def test_without_a_first_length_or_with_the_full_one_nothing_grows() -> None:

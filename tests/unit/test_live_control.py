@@ -22,6 +22,7 @@ from engine.live_control import Asked, Change, Refusal, Task, apply, current_rat
 from engine.optim import learning_rate
 from engine.stopping import StopRequested, StopSignal
 from presets.config import with_values
+from presets.fields import Value
 from presets.schema import RunConfig
 from runs import control
 from runs.control import Request, Verb
@@ -92,6 +93,44 @@ def test_more_steps_stretch_the_schedule_and_say_so() -> None:
     assert changed("steps", "200") == change
     assert changed("steps", "-20").total_steps == 80
     assert changed("steps", "100").message == "the run ends at step 100, as before"
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_more_steps_are_refused_where_the_rate_that_was_asked_for_would_rise_above_the_limit(
+    schedule: str,
+) -> None:
+    config = with_values(CONFIG, {"optim.lr": 1e-3, "optim.schedule": schedule, "optim.final_lr_ratio": 0.0})
+    near_the_end = TrainState(step=999)
+    raised = apply(wish("lr", "5e-2"), near_the_end, config, 1000)
+    assert isinstance(raised, Change) and raised.lr_factor > 40
+    state = msgspec.structs.replace(near_the_end, lr_factor=raised.lr_factor)
+    refusal = apply(wish("steps", "+1000000"), state, config, 1000)
+    assert isinstance(refusal, Refusal), refusal
+    assert "1,001,000 steps" in refusal.message and "above the limit 1; lower it first" in refusal.message
+    assert isinstance(apply(wish("steps", "+1000000"), near_the_end, config, 1000), Change)
+
+
+def test_a_longer_run_whose_warm_up_is_longer_too_says_how_far_the_rate_rises() -> None:
+    change = changed("steps", "1000")
+    assert change.message.endswith("the learning rate goes from 0.00556 to 0.0051; warm-up goes on, to 0.01")
+    assert "warm-up" not in changed("steps", "200").message
+
+
+def test_what_else_goes_by_the_length_of_the_run_is_said_where_it_is_configured() -> None:
+    changes: dict[str, Value] = {
+        "data.sequence_length": 64, "curriculum.start_length": 16, "curriculum.length_share": 1.0,
+        "objective.mask_rate": 0.1, "objective.mask_rate_end": 0.3,
+    }  # fmt: skip
+    config = with_values(CONFIG, changes)
+    longer = apply(wish("steps", "200"), TrainState(step=50), config, 100)
+    assert isinstance(longer, Change)
+    assert longer.message.endswith(
+        "; sequences go back from 40 to 24 tokens; the mask rate goes back from 0.2 to 0.15"
+    )
+    shorter = apply(wish("steps", "-20"), TrainState(step=50), config, 100)
+    assert isinstance(shorter, Change) and "go on from 40 to 40" not in shorter.message
+    assert shorter.message.endswith("; the mask rate goes on from 0.2 to 0.225")
+    assert "tokens" not in changed("steps", "200").message and "mask" not in changed("steps", "200").message
 
 
 def test_fewer_steps_than_are_done_end_the_run_at_once() -> None:

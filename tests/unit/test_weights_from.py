@@ -105,6 +105,15 @@ def test_shorter_sequences_take_the_first_positions(runs_path: Path) -> None:
             "run:base",
             r"has the sizes \[16, 8\], and this model needs \[16, 16\]",
         ),
+        ({"model.num_layers": 1}, "run:base", r"has blocks\.1\.\S+ and \d+ more, and this model has no place"),
+        ({"model.num_heads": 4}, "run:base", r"other settings \(model\.num_heads 2, here 4\)"),
+        (
+            {"model.activation": "relu", "model.positions": "rotary"},
+            "run:base",
+            r"model\.positions learned, here rotary; model\.activation gelu, here relu",
+        ),
+        ({"model.norm": "rmsnorm"}, "run:base", r"model\.norm layernorm, here rmsnorm"),
+        ({"model.norm_place": "post"}, "run:base", r"model\.norm_place pre, here post"),
         ({"data.sequence_length": 32}, "run:base", r"position_embedding has the sizes \[16, 8\]"),
         ({}, "run:nobody", "there is no run 'nobody'"),
         ({}, "run:base@30", "the run has no checkpoint '30'; it has step-00000010, step-00000020"),
@@ -115,6 +124,16 @@ def test_what_does_not_fit_is_named(runs_path: Path, values: dict[str, Value], s
     trained(runs_path, base)
     with pytest.raises(CheckpointError, match=said):
         load_start(model_of(with_values(base, values), 5), start_from, runs_path, TOKENIZER)
+
+
+def test_heads_and_segments_that_the_new_model_has_not_are_left_behind(runs_path: Path) -> None:
+    base = with_values(tiny_config(model__tied_head=False, model__head_transform=True), PAIRS)
+    trained(runs_path, base, ("no", "yes"))
+    plain = tiny_config()
+    model = model_of(plain, 5)
+    assert load_start(model, "run:base", runs_path, TOKENIZER).new == ()
+    saved = model_of(base, 20, ("no", "yes")).state_dict()
+    assert all(torch.equal(tensor, saved[name]) for name, tensor in model.state_dict().items())
 
 
 def test_weights_of_another_vocabulary_or_damaged_ones_are_refused(runs_path: Path) -> None:

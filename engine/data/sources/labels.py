@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,8 +23,9 @@ def read_labels(table: datasets.Dataset, data: DataConfig, name: str, report: Re
     """The label of every row of a table, -1 where it has none. `chosen_rows` then leaves those out.
 
     A column that tells the names of its classes (the hub's ClassLabel) keeps them and their order. Of others each
-    different value is a class, numbers in their order and words in the alphabet's. No label are null, an empty
-    text and -1. Raises DataError for a column that is not there or holds no classes.
+    different value is a class, numbers in their order and words in the alphabet's; -1 too, a usual name of a
+    sentiment. No label are null, an empty text and, where the classes have names, -1. Raises DataError for a
+    column that is not there, holds no classes or too many.
     """
     column = data.label_column
     if column not in table.column_names:
@@ -33,14 +35,11 @@ def read_labels(table: datasets.Dataset, data: DataConfig, name: str, report: Re
     values = _column(table, column, name, report)
     if isinstance(feature, datasets.ClassLabel):
         codes = np.array([_UNLABELLED if value is None else int(value) for value in values], dtype=np.int64)
+        _check_number(feature.names, column, name)
         return DocumentLabels(tuple(feature.names), np.maximum(codes, _UNLABELLED))
     keys = [_class_of(value, column, name) for value in values]
     found = sorted({key for key in keys if key is not None}, key=_place)
-    if len(found) > _MOST_CLASSES:
-        raise DataError(
-            f"{name}: column {column!r} has {len(found):,} different values, such as {_listed(found)}, and at "
-            f"most {_MOST_CLASSES:,} classes can be told apart; is it the right data.label_column?"
-        )
+    _check_number(found, column, name)
     numbers = {key: number for number, key in enumerate(found)}
     codes = np.array([_UNLABELLED if key is None else numbers[key] for key in keys], dtype=np.int64)
     return DocumentLabels(tuple(found), codes)
@@ -83,6 +82,14 @@ def _column(table: datasets.Dataset, column: str, name: str, report: Report) -> 
     return values
 
 
+def _check_number(found: Sequence[str], column: str, name: str) -> None:
+    if len(found) > _MOST_CLASSES:
+        raise DataError(
+            f"{name}: column {column!r} has {len(found):,} different values, such as {_listed(found)}, and at "
+            f"most {_MOST_CLASSES:,} classes can be told apart; is it the right data.label_column?"
+        )
+
+
 def _class_of(value: Any, column: str, name: str) -> str | None:
     """The name of the class that a value stands for; None for no label."""
     if value is None or value != value:  # not a number: how tables keep a missing one
@@ -92,8 +99,7 @@ def _class_of(value: Any, column: str, name: str) -> str | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # how tables keep whole numbers of which some are missing
     if isinstance(value, int | str):
-        text = str(value).strip()
-        return None if text in ("", str(_UNLABELLED)) else text
+        return str(value).strip() or None
     raise DataError(
         f"{name}: column {column!r} holds values such as {str(value)[:40]}, which are no classes; name another "
         "data.label_column"
@@ -102,7 +108,7 @@ def _class_of(value: Any, column: str, name: str) -> str | None:
 
 def _place(key: str) -> tuple[bool, int, str]:
     """Numbers before words, and 9 before 10."""
-    is_number = key.lstrip("-").isdecimal()
+    is_number = re.fullmatch(r"-?\d{1,18}", key) is not None
     return (not is_number, int(key) if is_number else 0, key)
 
 
