@@ -43,7 +43,8 @@ def generate(model: Transformer, prompt: list[int], sampling: Sampling) -> list[
     prompt: ids that begin with [CLS]. It ends at the first [SEP]; [PAD], [CLS] and [MASK] are never drawn. The
     same prompt, weights and seed give the same tokens, whatever else was drawn before. Each token takes a pass
     over all before it, and nothing is kept between passes: at lengths of some hundreds a cache of keys and values
-    would save less than a second. Raises ValueError for a prompt that is empty or fills the model's length, NotFinite.
+    would save less than a second. Raises ValueError for a prompt that is empty or fills the model's length, and
+    NotFinite.
     """
     if not 0 < len(prompt) < model.length:
         raise ValueError(f"a prompt of {len(prompt)} tokens, and the model takes {model.length}")

@@ -16,7 +16,7 @@ from engine.compiling import compile_model, is_compiled, wants_compile
 from engine.data.batches import SampleStream, SequenceStore
 from engine.data.hashing import scalar_seed
 from engine.data.token_cache import TokenCache
-from engine.distributed import World
+from engine.distributed import DeviceError, World
 from engine.models.build import build_model
 from engine.models.initial_weights import check_tied
 from engine.models.transformer import Transformer
@@ -71,11 +71,16 @@ class Prepared:
 def prepare(
     folder: RunFolder, config: RunConfig, world: World, recorder: Recorder, stop: StopSignal, resume: str
 ) -> Prepared:
-    """Build all parts on this rank. Raises DataError, CheckpointError, StopRequested."""
+    """Build all parts on this rank. Raises DataError, CheckpointError, DeviceError, StopRequested."""
     checkpoints = CheckpointStore(folder.checkpoints_dir)
     loaded = _load(checkpoints, resume, recorder) if resume else None
     tokenizer = checkpoints.folder / loaded.name / "tokenizer.json" if loaded else None
     before = loaded.state if loaded else TrainState()
+    if config.optim.algorithm == "adamw8bit" and world.device.type != "cuda":  # before minutes of reading text
+        raise DeviceError(
+            "optim.algorithm is adamw8bit, which needs a GPU, and the run is on the CPU; set "
+            "optim.algorithm=adamw, or look at `tinytrain-tui doctor`"
+        )
     data = open_training_data(config, before, world, recorder, stop, tokenizer)
     try:
         return _prepare(config, data, checkpoints, world, recorder, loaded)

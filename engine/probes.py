@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from tokenizers import Tokenizer
 
@@ -30,11 +32,12 @@ def probe(model: Transformer, tokenizer: Tokenizer, text: str, config: RunConfig
             case "classification":
                 from engine.objectives.classification import classify_text
 
-                return classify_text(model, tokenizer, text, config.data.sequence_length, config.probes.top_k)
+                length = config.data.sequence_length
+                return _sound(classify_text(model, tokenizer, text, length, config.probes.top_k))
             case _:
-                if config.objective.kind != "mlm" and not config.objective.mlm_weight:
+                if not config.objective.has_masks:
                     raise ProbeError(
-                        "no [MASK] is filled: the masks have no weight in this run (objective.mlm_weight)"
+                        f"no {MASK_TOKEN} is filled: the masks have no weight in this run (objective.mlm_weight)"
                     )
                 return fill_masks(model, tokenizer, text, config.data.sequence_length, config.probes.top_k)
 
@@ -55,11 +58,8 @@ def fill_masks(model: Transformer, tokenizer: Tokenizer, text: str, length: int,
     was_training = model.training
     model.eval()
     hidden = model(torch.tensor([ids], device=device), None)[0, places]
-    logits = model.logits(hidden).float()
+    probabilities = torch.softmax(model.logits(hidden).float(), dim=-1)
     model.train(was_training)
-    if not bool(logits.isfinite().all()):
-        raise ProbeError(_NOT_FINITE)
-    probabilities = torch.softmax(logits, dim=-1)
     best = probabilities.topk(min(top_k, probabilities.shape[-1]), dim=-1)
     masks = tuple(
         tuple(
@@ -68,7 +68,7 @@ def fill_masks(model: Transformer, tokenizer: Tokenizer, text: str, length: int,
         )
         for tokens, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
     )
-    return ProbeResult(text=text, masks=masks, num_unknown=ids.count(UNK))
+    return _sound(ProbeResult(text=text, masks=masks, num_unknown=ids.count(UNK)))
 
 
 def continue_text(model: Transformer, tokenizer: Tokenizer, text: str, probes: ProbesConfig) -> ProbeResult:
@@ -93,3 +93,10 @@ def continue_text(model: Transformer, tokenizer: Tokenizer, text: str, probes: P
         raise ProbeError(_NOT_FINITE) from None
     generated = continuation(tokenizer, ids, new)
     return ProbeResult(text=text, masks=(), num_unknown=ids.count(UNK), generated=generated)
+
+
+def _sound(result: ProbeResult) -> ProbeResult:
+    """The same, whose probabilities are numbers. Raises ProbeError."""
+    if any(math.isnan(candidate.probability) for mask in result.masks for candidate in mask):
+        raise ProbeError(_NOT_FINITE)
+    return result

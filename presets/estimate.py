@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import msgspec
 
@@ -14,6 +15,7 @@ from presets.schema import RunConfig
 from presets.sequence_counts import SequenceCounts, count_sequences, vocab_size, vocabulary_basis
 
 _EVALUATION_COST = 0.4  # a forward pass alone, as a share of forward, backward and update
+_LENGTHS = 32  # of which the mean of growing sequences is taken
 _START_S = 8.0  # importing torch, reading the token cache, building the model: measured on two cores
 
 
@@ -155,17 +157,41 @@ def _steps(config: RunConfig, rows: Figure) -> Figure:
 def _tokens(config: RunConfig, steps: Figure, row_tokens: float | None) -> Figure:
     if steps.value is None or row_tokens is None:
         return Figure(None, "Tokens are unknown until the data are read.")
-    value = steps.value * global_batch(config) * row_tokens
-    basis = f"Tokens are steps × {global_batch(config):,} sequences × {row_tokens:.0f} tokens, padding left out."
-    return Figure(round(value), basis)
+    kept = _mean_over_lengths(config, lambda length: min(row_tokens, length))
+    value = steps.value * global_batch(config) * kept
+    basis = f"Tokens are steps × {global_batch(config):,} sequences × {kept:.0f} tokens, padding left out."
+    return Figure(round(value), basis + _growth_basis(config))
 
 
 def _flops(config: RunConfig, steps: Figure) -> Figure:
     if steps.value is None:
         return Figure(None, "FLOPs are unknown until the number of steps is known.")
     sequences = steps.value * global_batch(config)
-    value = sequences * sequence_flops(config, vocab_size(config.data), config.data.sequence_length)
-    return Figure(value, f"{FLOPS_FORMULA} Evaluations are left out.")
+    vocabulary = vocab_size(config.data)
+    value = sequences * _mean_over_lengths(config, lambda length: sequence_flops(config, vocabulary, length))
+    return Figure(value, f"{FLOPS_FORMULA} Evaluations are left out.{_growth_basis(config)}")
+
+
+def _mean_over_lengths(config: RunConfig, of: Callable[[int], float]) -> float:
+    """The mean of something over the steps of a run, whose sequences may begin short and grow in proportion."""
+    full, first, until = (
+        config.data.sequence_length,
+        config.curriculum.start_length,
+        config.curriculum.length_share,
+    )
+    if not 0 < first < full:
+        return of(full)
+    middles = ((2 * number + 1) / (2 * _LENGTHS) for number in range(_LENGTHS))
+    growing = sum(of(round(first + (full - first) * middle)) for middle in middles) / _LENGTHS
+    return until * growing + (1 - until) * of(full)
+
+
+def _growth_basis(config: RunConfig) -> str:
+    full, first = config.data.sequence_length, config.curriculum.start_length
+    if not 0 < first < full:
+        return ""
+    mean = _mean_over_lengths(config, float)
+    return f" Sequences grow from {first:,} to {full:,} tokens, {mean / full:.0%} of the full length on average."
 
 
 def _memory(config: RunConfig, on_gpu: bool) -> Figure:
@@ -193,27 +219,29 @@ def _time(config: RunConfig, machine: Machine, steps: Figure, on_gpu: bool) -> F
     threads = config.launch.threads or max(1, machine.num_cores // config.launch.num_processes)
     # more threads than cores help nobody, and processes of one machine share its cores
     cores = 1.0 if on_gpu else min(threads, machine.num_cores / config.launch.num_processes)
-    forward_backward_s = _seconds_per_position(config, cost) * config.data.sequence_length / cores
-    step_s = config.train.accumulation_steps * (config.train.batch_size * forward_backward_s + cost.pass_s)
+    forward_backward_s = _sequence_s(config, cost, config.data.sequence_length) / cores
+    training_s = _mean_over_lengths(config, lambda length: _sequence_s(config, cost, length)) / cores
+    step_s = config.train.accumulation_steps * (config.train.batch_size * training_s + cost.pass_s)
     evaluations = math.ceil(steps.value / config.train.eval_every)
     eval_rows = config.train.eval_rows or 1024
     evaluation_s = evaluations * eval_rows * forward_backward_s * _EVALUATION_COST
     num_devices = config.launch.num_nodes * (config.launch.num_processes if on_gpu else 1)
     value = _START_S + steps.value * step_s + evaluation_s / num_devices
     basis = f"Time rests on {cost.source} Getting and tokenising data that are not at hand comes on top."
+    basis += _growth_basis(config)
     return Figure(value, basis, low=value / cost.spread, high=value * cost.spread)
 
 
-def _seconds_per_position(config: RunConfig, cost: DeviceCost) -> float:
-    """Arithmetic and memory traffic of one token's place, on one core or one GPU."""
-    model, length = config.model, config.data.sequence_length
+def _sequence_s(config: RunConfig, cost: DeviceCost, length: int) -> float:
+    """Seconds of a sequence of `length` tokens: arithmetic and memory traffic, on one core or one GPU."""
+    model = config.model
     operations = sequence_flops(config, vocab_size(config.data), length) / length
     inner = model.feed_forward_size * (2 if model.is_gated else 1)
     per_layer = 12 * model.hidden_size + 2 * inner + 3 * model.num_heads * length
     predicted = num_predictions(config, length) / length
     touched = model.num_layers * per_layer + 3 * predicted * vocab_size(config.data)
     again = 4 / 3 if config.train.activation_checkpointing else 1.0  # a second forward pass
-    return again * (operations / cost.operations_per_s + touched * cost.element_s)
+    return length * again * (operations / cost.operations_per_s + touched * cost.element_s)
 
 
 def _device(config: RunConfig, machine: Machine, on_gpu: bool) -> str:

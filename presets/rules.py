@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import msgspec
 
 from presets.corpora import ALIASES, EMBEDDED, USUAL_CONFIGURATIONS, hub_id
+from presets.fields import format_value
 from presets.grammars import GRAMMARS, grammar_facts
-from presets.schema import MASK_TOKEN, NUM_SPECIAL_TOKENS, DataConfig, RunConfig
+from presets.schema import MASK_TOKEN, NUM_SPECIAL_TOKENS, DataConfig, ObjectiveConfig, RunConfig
 
 SMALLEST_BPE = 256 + NUM_SPECIAL_TOKENS + 1
 SHORTEST_START = 8
@@ -178,10 +179,10 @@ def _curriculum(config: RunConfig) -> Iterator[Problem]:
 def _machines(config: RunConfig) -> Iterator[Problem]:
     """Several machines need a place to meet that all of them can reach."""
     launch = config.launch
-    if launch.num_nodes == 1:
-        return
     place = launch.rendezvous.strip()
     found = _HOST_AND_PORT.fullmatch(place)
+    if not place and launch.num_nodes == 1:
+        return
     if not place:
         message = (
             f"{launch.num_nodes} machines need a place to meet: HOST:PORT of the first one, such as node1:29500"
@@ -193,12 +194,12 @@ def _machines(config: RunConfig) -> Iterator[Problem]:
 
 
 def _probes(config: RunConfig) -> Iterator[Problem]:
-    kind = config.objective.kind
+    kind, has_masks = config.objective.kind, config.objective.has_masks
     for number, text in enumerate(config.probes.texts, 1):
         if kind == "clm" and MASK_TOKEN in text:
             message = f"sentence {number} has a {MASK_TOKEN}, and a causal model goes on from a beginning"
             yield Problem(("probes.texts",), f"{message}; end it before the {MASK_TOKEN}: {text!r}")
-        elif kind in ("mlm", "nsp", "sop") and MASK_TOKEN not in text:
+        elif has_masks and MASK_TOKEN not in text:
             yield Problem(("probes.texts",), f"sentence {number} has no {MASK_TOKEN}: {text!r}")
 
 
@@ -207,12 +208,28 @@ def _task(config: RunConfig) -> Iterator[Problem]:
     kind, start_from = config.objective.kind, config.model.start_from
     if kind == "classification":
         yield from _classification(config.data)
-    if kind in ("nsp", "sop") and config.model.segments < 2:
+    yield from _without_effect(config)
+    if kind in ("nsp", "sop") and config.model.segments < 2 and not start_from:  # they are added to its model
         message = f"{kind} tells the first text from the second by their segments; choose 2"
         yield Problem(("model.segments", "objective.kind"), message)
     if start_from and (not start_from.startswith("run:") or not start_from.removeprefix("run:").strip()):
         message = f"{start_from!r} names no run; write run:NAME, run:NAME@best or run:NAME@1000"
         yield Problem(("model.start_from",), message)
+
+
+def _without_effect(config: RunConfig) -> Iterator[Problem]:
+    """Settings that the objective would silently pass over."""
+    objective, usual = config.objective, ObjectiveConfig()
+    if not objective.has_masks:
+        cause = "objective.mlm_weight" if objective.kind in ("nsp", "sop") else "objective.kind"
+        for name in ("mask_rate", "mask_rate_end", "whole_words"):
+            if getattr(objective, name) != getattr(usual, name):
+                message = f"nothing is hidden here; set {name} back to {format_value(getattr(usual, name))}"
+                yield Problem((f"objective.{name}", cause), message)
+    # a classifier may go on from pairs, and a checkpoint brings its own
+    if config.model.segments and objective.kind in ("mlm", "clm") and not config.model.start_from:
+        message = f"segments are for pairs of texts, and {objective.kind} reads single ones; choose 0"
+        yield Problem(("model.segments", "objective.kind"), message)
 
 
 def _classification(data: DataConfig) -> Iterator[Problem]:

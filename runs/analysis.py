@@ -46,7 +46,7 @@ class Question(msgspec.Struct, frozen=True):
         lacking = [kind for kind in kinds if kind in OF_A_SENTENCE and not self.sentence.strip()]
         if lacking:
             return f"{lacking[0]} needs a sentence"
-        for name, (low, high) in _BOUNDS.items():
+        for name, (low, high) in BOUNDS.items():
             value = getattr(self, name)
             if not low <= value <= high:
                 return f"{name}: {value} is not between {low} and {high}"
@@ -67,7 +67,7 @@ _USED: dict[Kind, tuple[str, ...]] = {
     "sentence-losses": ("sentence",),
     "calibration": ("bins",),
 }
-_BOUNDS = {
+BOUNDS = {
     "neighbours": (1, 1000),
     "points": (3, 20_000),
     "most": (1, 10_000),

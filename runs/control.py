@@ -44,7 +44,12 @@ class Rate(msgspec.Struct, frozen=True):
     is_factor: bool
 
     def __str__(self) -> str:
-        return f"{'x' if self.is_factor else ''}{self.number:g}"
+        return f"{'x' if self.is_factor else ''}{self.number_text}"
+
+    @property
+    def number_text(self) -> str:
+        """Digits that read back as the same number; a whole one needs no .0."""
+        return repr(self.number).removesuffix(".0")
 
 
 class Steps(msgspec.Struct, frozen=True):

@@ -33,6 +33,7 @@ _HARMLESS = frozenset(
     )
 )
 _OF_THE_BATCH = frozenset({"train.batch_size", "train.accumulation_steps"})
+_PROCESSES = frozenset({"launch.num_processes", "launch.num_nodes"})
 
 
 class NoComparison(ValueError):
@@ -50,7 +51,8 @@ class Point(msgspec.Struct, frozen=True):
 class CurriculumReport(msgspec.Struct, frozen=True):
     """tokens: the most that both have seen, padding with them. difference: loss − twin_loss, below 0 it helped.
 
-    step, twin_step: the last step of each. points: how they went, the last one at `tokens`.
+    step, twin_step: the last step of each. points: how they went, the last one at `tokens`. differing: paths of
+    other settings than the curriculum's in which they differ, so that the difference may be due to them.
     """
 
     run: str
@@ -64,6 +66,7 @@ class CurriculumReport(msgspec.Struct, frozen=True):
     twin_step: int
     points: tuple[Point, ...]
     sentence: str
+    differing: tuple[str, ...] = ()
 
 
 def has_curriculum(config: RunConfig) -> bool:
@@ -96,10 +99,19 @@ def find_twin(runs: Path, folder: RunFolder) -> RunFolder | None:
 
 def is_twin(config: RunConfig, other: RunConfig) -> bool:
     """Whether another configuration learns the same from the same data, without a curriculum."""
-    if has_curriculum(other) or global_batch(other) != global_batch(config):
-        return False
-    paths = {change.path for change in diff(config, other)} - _HARMLESS - _OF_THE_BATCH
-    return all(path.split(".")[0] in ("curriculum", "probes", "launch") for path in paths)
+    return not has_curriculum(other) and not differing_settings(config, other)
+
+
+def differing_settings(config: RunConfig, other: RunConfig) -> tuple[str, ...]:
+    """Paths in which two runs differ that change what a token teaches, besides the curriculum."""
+    same_batch = global_batch(other) == global_batch(config)
+    harmless = _HARMLESS | _OF_THE_BATCH if same_batch else _HARMLESS
+    paths = (change.path for change in diff(config, other) if change.path not in harmless)
+    return tuple(
+        path
+        for path in paths
+        if path.split(".")[0] not in ("curriculum", "probes", "launch") or (path in _PROCESSES and not same_batch)
+    )
 
 
 def twin_config(folder: RunFolder) -> RunConfig:
@@ -123,9 +135,14 @@ def twin_config(folder: RunFolder) -> RunConfig:
 
 
 def compare(folder: RunFolder, twin: RunFolder) -> CurriculumReport:
-    """Both at the same tokens. Raises NoComparison when they share none, or the run has no curriculum."""
-    _with_curriculum(folder)
+    """Both at the same tokens. Raises NoComparison when there are too few, or not just one has a curriculum."""
+    config, plain = _with_curriculum(folder), twin.config()
     name, other = folder.about().name, twin.about().name
+    if twin.id == folder.id:
+        raise NoComparison(f"{name} cannot be its own twin; name the same run without the curriculum")
+    if has_curriculum(plain):
+        raise NoComparison(f"{other} has a curriculum itself; a twin is the same run without one")
+    differing = differing_settings(config, plain)
     curve, twin_curve = validation_curve(folder), validation_curve(twin)
     if len(curve) < 2 or len(twin_curve) < 2:
         raise NoComparison(f"{name if len(curve) < 2 else other} has fewer than two evaluations to compare")
@@ -147,7 +164,8 @@ def compare(folder: RunFolder, twin: RunFolder) -> CurriculumReport:
         step=round(curve[-1][2]),
         twin_step=round(twin_curve[-1][2]),
         points=points,
-        sentence=_sentence(points),
+        sentence=_sentence(points) + _caution(differing),
+        differing=differing,
     )
 
 
@@ -201,6 +219,12 @@ def _sentence(points: Sequence[Point]) -> str:
     if was_ahead and not _is_more(last.twin_loss, last.loss):
         verdict += " It was ahead before: it made the beginning faster, and not the end better."
     return f"{verdict} With another seed the difference may be another."
+
+
+def _caution(differing: Sequence[str]) -> str:
+    if not differing:
+        return ""
+    return f" The two also differ in {', '.join(differing)}, and the difference may be due to that."
 
 
 def _is_more(loss: float, other: float) -> bool:

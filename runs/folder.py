@@ -186,6 +186,11 @@ def runs_dir(override: Path | None = None) -> Path:
     from_environment = os.environ.get("TINYTRAIN_RUNS")
     if from_environment:
         return Path(from_environment).expanduser().resolve()
+    return usual_runs_dir()
+
+
+def usual_runs_dir() -> Path:
+    """The platform's data folder, which holds the runs when nobody says otherwise."""
     return platformdirs.user_data_path("tinytrain-tui") / "runs"
 
 

@@ -27,17 +27,24 @@ _START_WAIT_S = 30.0
 _UNSAFE = re.compile(r"[^\w.-]+")
 
 
-def join_run(folder: RunFolder, num_processes: int = 0, interrupts: Callable[[], int] = lambda: 0) -> MachineEnd:
+def join_run(
+    folder: RunFolder,
+    num_processes: int = 0,
+    interrupts: Callable[[], int] = lambda: 0,
+    begun: Callable[[], None] = lambda: None,
+) -> MachineEnd:
     """Run this machine's share of the newest attempt, and return when it has ended.
 
     num_processes: another number of ranks than the configuration's. interrupts: how often somebody wanted to end
-    it, up to now: the first asks the whole run to save and end, the second kills the ranks of this machine.
+    it, up to now: the first asks the whole run to save and end, the second kills the ranks of this machine. begun:
+    called once it is known that there is something to join.
     Raises ValueError with a sentence when there is nothing to join, OSError.
     """
     config = folder.config()
     if num_processes:
         config = with_values(config, {"launch.num_processes": num_processes})
     attempt, resume = _joinable(folder, config)
+    begun()
     machine = attempt.ranks_dir / f"{_UNSAFE.sub('-', this_host())}-{os.getpid()}"
     machine.mkdir(parents=True, mode=0o700)
     tag = f"{tag_prefix(folder)}{attempt.number}.{secrets.token_hex(16)}"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import msgspec
 
-from presets.config import ConfigError, check, from_toml
+from presets.config import Change, ConfigError, check, diff, from_toml
 from presets.schema import DataConfig, RunConfig
 from runs.folder import RunFolder, find_run
 from runs.token_caches import RUN_PREFIX
 
-_CHECKPOINT = re.compile(r"(?P<run>.+)@(?P<checkpoint>last|best|\d{1,18}|step-\d{8,18})")
-_STEP = re.compile(r"step-\d{8,18}")
+_CHECKPOINT = re.compile(r"(?P<run>.+)@(?P<checkpoint>last|best|\d+|step-\d{8,})")
+_STEP = re.compile(r"step-[0-9]{8,18}")
 _OF_THE_NEW_RUN = ("dropout", "attention_dropout", "embedding_dropout")  # the rest of a model is its weights'
 
 
@@ -42,6 +42,21 @@ def split_reference(reference: str) -> tuple[str, str]:
     name = reference.removeprefix(RUN_PREFIX)
     match = _CHECKPOINT.fullmatch(name)
     return (match["run"], match["checkpoint"]) if match else (name, "last")
+
+
+def taken_over(asked: RunConfig, found: RunConfig) -> tuple[Change, ...]:
+    """What a run that starts from another one's weights takes from it instead of what was asked for.
+
+    found: `asked` with its references resolved. Where a dataset lies is no such thing.
+    """
+    if not asked.model.start_from:
+        return ()
+    names = ("data.tokenizer", "data.tokenizer_from", "data.sequence_length", "data.lowercase", "data.vocab_size")
+    return tuple(
+        change
+        for change in diff(asked, found)
+        if change.path in names or (change.path.startswith("model.") and change.path != "model.start_from")
+    )
 
 
 def _started_from(config: RunConfig, runs: Path) -> RunConfig:
@@ -88,7 +103,7 @@ def _checkpoint(reference: str, runs: Path) -> tuple[RunFolder, str]:
         folder = find_run(runs, name)
     except LookupError as error:
         raise MissingReference(f"model.start_from: {error.args[0]}") from None
-    checkpoint = f"step-{int(wanted):08d}" if wanted.isdecimal() else wanted
+    checkpoint = f"step-{wanted.lstrip('0'):0>8}" if wanted.isdecimal() else wanted
     if wanted in ("last", "best"):
         try:
             checkpoint = (folder.checkpoints_dir / wanted).read_text(encoding="utf-8").strip()
@@ -96,6 +111,11 @@ def _checkpoint(reference: str, runs: Path) -> tuple[RunFolder, str]:
             raise MissingReference(
                 f"model.start_from: {folder.about().name} has no {wanted} checkpoint yet"
             ) from None
+    if not _STEP.fullmatch(
+        checkpoint
+    ):  # it becomes a path: what a damaged file says, or more than any run's steps
+        said = f"{checkpoint[:40]!r} is no checkpoint's name; there are step-00001000 and its like"
+        raise MissingReference(f"model.start_from: {folder.about().name}: {said}")
     if not (folder.checkpoints_dir / checkpoint / "manifest.json").is_file():
         there = sorted(path.parent.name for path in folder.checkpoints_dir.glob("step-*/manifest.json"))
         has = f"it has {', '.join(there)}" if there else "it has none"

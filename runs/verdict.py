@@ -19,7 +19,7 @@ from typing import Literal
 
 import msgspec
 
-from presets.schema import EVALUATION_MASK_RATE, RunConfig
+from presets.schema import EVALUATION_MASK_RATE, ObjectiveConfig, RunConfig
 from runs.reader import RunSnapshot
 
 VerdictKind = Literal["too early", "underfitting", "level", "plateau", "overfitting", "diverging"]
@@ -30,6 +30,7 @@ LEAST_RECORDS = 8
 TIMES_NOISE = 3.5
 LEAST_CHANGE = 0.005
 _LAST = 3
+_EVALUATION_SHARES = (ObjectiveConfig().mask_token_share, ObjectiveConfig().random_token_share)
 _NORMAL_MAD = 1.4826  # standard deviation over median absolute deviation, of normal noise
 
 
@@ -266,10 +267,11 @@ def _differences(config: RunConfig | None) -> tuple[str, ...]:
         rate = " to ".join(f"{end:g}" for end in ends)
         why.append(f"training hides {rate} of the tokens, evaluation {EVALUATION_MASK_RATE:g}")
     shares = (objective.mask_token_share, objective.random_token_share)
-    if objective.has_masks and shares != EVALUATION_SHARES:
-        of_training, of_evaluation = (f"{mask:g} and {other:g}" for mask, other in (shares, EVALUATION_SHARES))
+    if objective.has_masks and shares != _EVALUATION_SHARES:
+        of_training, of_evaluation = (f"{mask:g} and {other:g}" for mask, other in (shares, _EVALUATION_SHARES))
         why.append(
-            f"of the chosen tokens training makes {of_training} [MASK] and random ones, evaluation {of_evaluation}"
+            f"of the tokens it hides, training makes {of_training} to [MASK] and to random ones, evaluation "
+            f"{of_evaluation}"
         )
     if objective.has_masks and objective.whole_words:
         why.append("training hides whole words, evaluation does not")

@@ -149,7 +149,9 @@ def make_parser() -> argparse.ArgumentParser:
     probe.add_argument(
         "--checkpoint", default="last", metavar="best|last|STEP", help="whose weights (default: last)"
     )
-    probe.add_argument("--top", type=int, default=5, metavar="N", help="words shown for each [MASK] (default: 5)")
+    probe.add_argument(
+        "--top", type=int, metavar="N", help="words shown for each [MASK], or labels of a text (default: 5)"
+    )
     for option, kind, help_text in (
         ("--new-tokens", int, "how far a causal model goes on"),
         ("--temperature", float, "of its draws; 0 takes the likeliest"),
@@ -250,9 +252,13 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    message = f"{text!r} is no number of seconds from 0 on"
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(message) from None
     if not 0 <= seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no number of seconds from 0 on")
+        raise argparse.ArgumentTypeError(message)
     return seconds
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, Literal
 
+from presets.config import ConfigError
 from runs.analysis import (
+    BOUNDS,
     KINDS,
     OF_A_SENTENCE,
     Attention,
@@ -36,18 +38,20 @@ from tui.progress_words import progress_words
 
 VERDICT = "verdict"
 CHOICES = (VERDICT, *KINDS)
+_ROWS: dict[Kind, Literal["neighbours", "most"]] = {"neighbours": "neighbours", "token-losses": "most"}
 
 
 def analyse(options: argparse.Namespace) -> int:
     """Print, or give as JSON, every analysis that was asked for."""
     folder = the_run(options)
     kinds = _kinds(options)
+    _require_rows(kinds, options)
+    _require_part(folder, kinds, options)
     verdict = current_verdict(folder).verdict if VERDICT in (options.kind or CHOICES) else None
     results: list[Result] = []
     refusals: list[Refused] = []
     if kinds:
         results, refusals = _ask(folder, kinds, options)
-    _require_part(results, options)
     if options.json:
         say_json(_document(verdict, results, refusals))
     else:
@@ -67,9 +71,8 @@ def _ask(
     folder: RunFolder, kinds: tuple[Kind, ...], options: argparse.Namespace
 ) -> tuple[list[Result], list[Refused]]:
     """Have them made, and read them. Raises WrongRequest for what cannot be asked at all."""
-    question = Question(
-        sentence=options.sentence, words=tuple(options.word), neighbours=options.top, most=options.top
-    )
+    rows = {_ROWS[kind]: options.top for kind in kinds if kind in _ROWS}
+    question = Question(sentence=options.sentence, words=tuple(options.word), **rows)
     results: list[Result] = []
     refusals: list[Refused] = []
     line = StatusLine(quiet=options.json)
@@ -96,17 +99,32 @@ def _ask(
     return results, refusals
 
 
-def _require_part(results: list[Result], options: argparse.Namespace) -> None:
-    """Raises WrongRequest for a layer or head that the model has not."""
-    for result in results:
-        if not isinstance(result, Attention):
-            continue
-        for name, wanted, there in (
-            ("layer", options.layer, len(result.weights)),
-            ("head", options.head, len(result.weights[0])),
-        ):
-            if not 0 <= wanted <= there:
-                raise WrongRequest(f"--{name} {wanted}: the model has {name}s 1 to {there}")
+def _require_rows(kinds: tuple[Kind, ...], options: argparse.Namespace) -> None:
+    """Raises WrongRequest for a number of rows that a table cannot have."""
+    bounds = [BOUNDS[_ROWS[kind]] for kind in kinds if kind in _ROWS]
+    most = min((high for _, high in bounds), default=options.top)
+    if bounds and not 1 <= options.top <= most:
+        raise WrongRequest(f"--top {options.top}: a table has 1 to {most:,} rows")
+
+
+def _require_part(folder: RunFolder, kinds: tuple[Kind, ...], options: argparse.Namespace) -> None:
+    """Say that a layer or head goes unused. Raises WrongRequest for one that the model has not."""
+    if not options.layer and not options.head:
+        return
+    if "attention" not in kinds:
+        given = "--layer" if options.layer else "--head"
+        warn(f"{given} is not used: no attention was asked for, which takes a --sentence")
+        return
+    try:
+        model = folder.config().model
+    except (OSError, ConfigError) as error:
+        raise WrongRequest(f"the settings of {folder.about().name} cannot be read: {error}") from None
+    for name, wanted, there in (
+        ("layer", options.layer, model.num_layers),
+        ("head", options.head, model.num_heads),
+    ):
+        if not 0 <= wanted <= there:
+            raise WrongRequest(f"--{name} {wanted}: the model has {name}s 1 to {there}")
 
 
 def _document(verdict: Verdict | None, results: list[Result], refusals: list[Refused]) -> dict[str, Any]:

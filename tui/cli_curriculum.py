@@ -14,6 +14,10 @@ from tui.cli_train import Interrupts, start_and_follow
 
 def curriculum(options: argparse.Namespace) -> int:
     """Compare a run with its twin, or start the twin."""
+    if options.detach and not options.start_twin:
+        raise WrongRequest("--detach goes with --start-twin: without it nothing is started")
+    if options.twin and options.start_twin:
+        raise WrongRequest("--twin names a run that is there and --start-twin starts one; give one of the two")
     folder = the_run(options)
     try:
         if options.start_twin:

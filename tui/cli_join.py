@@ -17,11 +17,14 @@ from tui.cli_train import Interrupts
 def join(options: argparse.Namespace) -> int:
     """Run this machine's ranks until the run is over."""
     folder = the_run(options)
-    if not options.json:
-        say(f"{this_host()} joins {folder.about().name}; Ctrl-C lets the whole run save and end")
+
+    def begun() -> None:
+        if not options.json:
+            say(f"{this_host()} joins {folder.about().name}; Ctrl-C lets the whole run save and end")
+
     with Interrupts() as interrupts:
         try:
-            end: MachineEnd = join_run(folder, options.processes, lambda: interrupts.count)
+            end: MachineEnd = join_run(folder, options.processes, lambda: interrupts.count, begun)
         except (ValueError, ConfigError) as error:
             raise WrongRequest(str(error)) from None
     attempt = latest_attempt(folder)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from presets.schema import RunConfig
 from runs.events import (
     AttemptStarted,
     Baselines,
@@ -76,9 +78,7 @@ class Lines:
                 say(f"! {event.wanted} cannot be used ({event.reason}); it goes on from {event.used}")
             case ControlAnswered():
                 self._total_steps = event.total_steps or self._total_steps
-                say(
-                    f"step {event.step:,}: {event.verb}{'' if event.accepted else ' was refused'}: {event.message}"
-                )
+                say(answer_words(event.verb, event.message, event.step, accepted=event.accepted))
             case Notice():
                 say(event.message if event.level == "info" else f"! {event.message}")
             case HealthNoticed():
@@ -104,9 +104,19 @@ class Lines:
         )
 
 
-def to_beat(baselines: Baselines) -> str:
-    """What guessing and word frequency score, and the floor where it is known."""
-    words = f"{baselines.uniform_loss:.4f} by guessing, {baselines.unigram_loss:.4f} by word frequency"
+def answer_words(verb: str, message: str, at_step: int, *, accepted: bool) -> str:
+    """What became of a request, at which step; the engine's own words may say the step already."""
+    words = message if accepted else f"{verb} was refused: {message}"
+    step = f"step {at_step:,}"
+    return words if re.search(rf"\b{step}\b(?!,)", words) else f"{step}: {words}"
+
+
+def to_beat(baselines: Baselines, config: RunConfig | None = None) -> str:
+    """What guessing and frequency score, and the floor where it is known. config: says what is frequent or not."""
+    frequency = "frequency alone"
+    if config is not None:
+        frequency = "label frequency" if config.objective.has_labels else "word frequency"
+    words = f"{baselines.uniform_loss:.4f} by guessing, {baselines.unigram_loss:.4f} by {frequency}"
     floor = "" if baselines.floor_loss is None else f"; the floor is {baselines.floor_loss:.4f} (exact)"
     return words + floor
 

@@ -18,9 +18,9 @@ class WrongRequest(Exception):
     """The request cannot be done as it was put; the text is the one line a person gets, and exit status 2."""
 
 
-def say(line: str = "") -> None:
-    """A line for a person, at once, also into a pipe."""
-    print(safe_text(line), flush=True)
+def say(line: str = "", limit: int = 2000) -> None:
+    """A line for a person, at once, also into a pipe; `…` stands for what is past `limit` characters."""
+    print(safe_text(line, limit), flush=True)
 
 
 def warn(line: str) -> None:

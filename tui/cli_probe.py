@@ -18,6 +18,8 @@ from tui.cli_output import DONE, FAILED, WrongRequest, say, say_json, warn
 from tui.cli_reference import checkpoint_name, the_run
 
 _TIMEOUT_S = 300.0
+_USUAL_TOP = 5
+_WHOLE = 1_000_000  # characters: more than a model of any length goes on for
 _SAMPLING = {
     "new_tokens": "--new-tokens",
     "temperature": "--temperature",
@@ -38,13 +40,11 @@ def probe(options: argparse.Namespace) -> int:
     """Print the most probable words for each [MASK] of the text, how it goes on, or its labels."""
     folder = the_run(options)
     _require_fitting(options, _config(folder))
-    if options.top < 1:
-        raise WrongRequest(f"--top {options.top}: at least 1 word")
     request = {
         "run": str(folder.path),
         "checkpoint": checkpoint_name(options.checkpoint),
         "text": options.text,
-        "top_k": options.top,
+        "top_k": options.top or _USUAL_TOP,
         **{name: getattr(options, name) for name in _SAMPLING},
     }
     reply = _ask(request)
@@ -73,7 +73,10 @@ def _config(folder: RunFolder) -> RunConfig:
 def _require_fitting(options: argparse.Namespace, config: RunConfig) -> None:
     """Say what the model cannot do with this text before a process is started for it. Raises WrongRequest."""
     kind = config.objective.kind
-    if kind in ("mlm", "nsp", "sop") and MASK_TOKEN not in options.text:
+    if kind in ("nsp", "sop") and not config.objective.has_masks:
+        message = "this model learnt to fill none: the masks have no weight in this run (objective.mlm_weight)"
+        raise WrongRequest(f"no {MASK_TOKEN} is filled: {message}")
+    if config.objective.has_masks and MASK_TOKEN not in options.text:
         raise WrongRequest(f"the text has no {MASK_TOKEN}: {options.text!r}")
     if kind == "clm" and MASK_TOKEN in options.text:
         message = f"the text has a {MASK_TOKEN}, and this is a causal model: it goes on from a beginning"
@@ -81,10 +84,20 @@ def _require_fitting(options: argparse.Namespace, config: RunConfig) -> None:
     given = [option for name, option in _SAMPLING.items() if getattr(options, name) is not None]
     if given and kind != "clm":
         raise WrongRequest(f"{given[0]} is for causal models; this one's objective is {kind}")
+    if options.top is None:
+        return
+    if kind == "clm":
+        raise WrongRequest("--top is for masks and labels; how a causal model draws is said with --draw-from")
+    if options.top < 1:
+        raise WrongRequest(f"--top {options.top}: at least 1")
 
 
 def _say(result: ProbeResult, checkpoint: str) -> None:
-    say(f"{result.text}{result.generated}  ({checkpoint})")
+    if result.masks:
+        say(f"{result.text}  ({checkpoint})", limit=_WHOLE)
+    else:
+        say(f"{result.text}{result.generated}", limit=_WHOLE)
+        say(f"  ({checkpoint})")
     for place, candidates in enumerate(result.masks, 1):
         if len(result.masks) > 1:
             say(f"{MASK_TOKEN} {place}")

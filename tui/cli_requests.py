@@ -13,6 +13,7 @@ from runs.events import ControlAnswered, decode_event
 from runs.folder import RunFolder
 from runs.records import RecordTail
 from runs.status import RunStatus, latest_attempt, read_status
+from tui.cli_lines import answer_words
 from tui.cli_output import DONE, FAILED, WRONG, WrongRequest, say, say_json, warn
 from tui.cli_reference import the_run
 
@@ -117,7 +118,7 @@ def _why_silent(folder: RunFolder, status: RunStatus, timeout_s: float) -> str:
 
 def _say(answer: Answer) -> None:
     if answer.accepted:
-        say(f"step {answer.step:,}: {answer.message}")
+        say(answer_words(answer.verb, answer.message, answer.step or 0, accepted=True))
     elif answer.accepted is False:
         warn(f"{answer.verb} was refused at step {answer.step:,}: {answer.message}")
     else:

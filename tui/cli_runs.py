@@ -101,7 +101,7 @@ def _say_run(run: RunSnapshot) -> None:
     if run.best_loss is not None:
         facts.append(("best", f"validation loss {run.best_loss:.4f} at step {run.best_step or 0:,}"))
     if run.baselines:
-        facts.append(("to beat", to_beat(run.baselines)))
+        facts.append(("to beat", to_beat(run.baselines, run.config)))
     if run.splices:
         facts.append(("resumed", "at step " + ", ".join(f"{step:,}" for step in run.splices)))
     if run.num_skipped:

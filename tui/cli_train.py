@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -11,10 +12,10 @@ from types import FrameType
 
 from presets import catalog, config, corpora
 from runs import launch
-from runs.folder import RunFolder, create_run, runs_dir
+from runs.folder import RunFolder, create_run, runs_dir, usual_runs_dir
 from runs.reader import read_error
 from runs.records import RecordTail
-from runs.references import MissingReference, with_lasting_references
+from runs.references import MissingReference, taken_over, with_lasting_references
 from runs.status import RunStatus, read_status
 from tui.cli_lines import Lines
 from tui.cli_output import DONE, FAILED, INTERRUPTED, WrongRequest, say, say_json, warn
@@ -34,6 +35,14 @@ def train(options: argparse.Namespace) -> int:
         config.require_valid(wanted)
     except config.ConfigError as error:
         raise WrongRequest("; ".join(str(problem) for problem in error.problems)) from None
+    runs = runs_dir(options.runs_dir)
+    try:
+        asked, wanted = wanted, with_lasting_references(wanted, runs)
+    except MissingReference as error:
+        raise WrongRequest(str(error)) from None
+    taken = "; ".join(config.describe(change) for change in taken_over(asked, wanted))
+    if taken:
+        warn(f"taken from the checkpoint that the run starts from: {taken}")
     if wanted.data.source == "hub":
         from runs.hub import hub_status
 
@@ -41,11 +50,6 @@ def train(options: argparse.Namespace) -> int:
         if hub.is_in_the_way:
             advice = "; give --offline-corpus to train on the corpus shipped with the program instead"
             raise WrongRequest(hub.sentence + ("" if wanted.objective.has_labels else advice))
-    runs = runs_dir(options.runs_dir)
-    try:
-        wanted = with_lasting_references(wanted, runs)
-    except MissingReference as error:
-        raise WrongRequest(str(error)) from None
     with Interrupts() as interrupts:
         try:
             folder = create_run(runs, wanted, name=options.name, preset=preset.name)
@@ -124,10 +128,20 @@ def start_and_follow(folder: RunFolder, resume: str, options: argparse.Namespace
         say(f"{name}  {folder.path}")
         num_nodes = folder.config().launch.num_nodes
         if num_nodes > 1:
-            say(f"it begins when {num_nodes - 1} more joined, each with: tinytrain-tui join {folder.id}")
+            say(_how_to_join(folder, num_nodes - 1))
     if options.detach:
         return DONE
     return _follow(folder, options.json, interrupts)
+
+
+def _how_to_join(folder: RunFolder, num_more: int) -> str:
+    """What the other machines are to do; their own folder of runs may be another one than this one's."""
+    who = (
+        "1 more machine has joined, with" if num_more == 1 else f"{num_more} more machines have joined, each with"
+    )
+    # the environment of the others is not known, so only the platform's own folder goes without saying
+    runs = "" if folder.path.parent == usual_runs_dir() else f"--runs-dir {shlex.quote(str(folder.path.parent))} "
+    return f"it begins when {who}: tinytrain-tui {runs}join {folder.id}"
 
 
 def _follow(folder: RunFolder, as_json: bool, interrupts: Interrupts) -> int:

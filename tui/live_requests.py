@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -40,10 +41,12 @@ class LiveRequests:
 
     def change_rate(self, run: RunChoice, snapshot: RunSnapshot, value: str) -> None:
         """Ask which rate or factor, beginning with `value`."""
-        now = snapshot.learning_rate
+        now, config = snapshot.learning_rate, snapshot.config
+        share = config.optim.warmup_ratio if config is not None else 0.0
+        left = warmup_left(share, snapshot.step, snapshot.total_steps)
         standing = f"The last recorded rate is {now:.3g}. " if now else ""
         caption = f"{standing}Type a rate such as 3e-4, or a factor such as x0.5."
-        dialog = ValueDialog("Learning rate", caption, value, partial(rate_meaning, now))
+        dialog = ValueDialog("Learning rate", caption, value, partial(rate_meaning, now, left=left))
         self._screen.app.push_screen(dialog, lambda typed: self.ask(run, "lr", typed) if typed else None)
 
     def change_steps(self, run: RunChoice, snapshot: RunSnapshot) -> None:
@@ -53,17 +56,16 @@ class LiveRequests:
         def typed(value: str | None) -> None:
             if not value:
                 return
-            if new_total(value, total) > step:
+            if not total or new_total(value, total) > step:
                 self.ask(run, "steps", value)
                 return
             body = f"{run.name} has made {step:,} steps. With none left it saves a checkpoint and is finished."
             dialog = ConfirmDialog("End this run now?", body, confirm="End it", danger=True)
             self._screen.app.push_screen(dialog, lambda sure: self.ask(run, "steps", value) if sure else None)
 
-        caption = (
-            f"{step:,} of {total:,} steps are recorded. Type a number such as {total + 1000}, or a change such as "
-            "+1000 or -500."
-        )
+        standing = f"{step:,} of {total:,} steps are recorded." if total else "The length is not known yet."
+        usual = total + 1000 if total else 5000
+        caption = f"{standing} Type a number such as {usual}, or a change such as +1000 or -500."
         meaning = partial(steps_meaning, step, total)
         self._screen.app.push_screen(ValueDialog("Number of steps", caption, "+1000", meaning), typed)
 
@@ -98,17 +100,50 @@ class LiveRequests:
             self._screen.notify(text, markup=False, timeout=6)
 
 
-def rate_meaning(now: float | None, text: str) -> str:
+@dataclass(frozen=True)
+class WarmupLeft:
+    """How far the schedule still rises, in proportion. None: not known, since the length is not.
+
+    from_next: its highest rate over that of the next update. from_last: over that of the last one.
+    """
+
+    from_next: float | None = 1.0
+    from_last: float | None = 1.0
+
+
+def warmup_left(share: float, step: int, total: int) -> WarmupLeft:
+    """What is left of the warm-up after `step` updates, as in the engine's schedule: linear to its last step."""
+    if not total:
+        return WarmupLeft(None, None) if share else WarmupLeft()
+    warmup = round(share * total)
+    if step >= warmup:
+        return WarmupLeft()
+    return WarmupLeft(warmup / (step + 1), warmup / step if step else None)
+
+
+def rate_meaning(now: float | None, text: str, left: WarmupLeft = WarmupLeft()) -> str:
     """What a typed rate would do. now: the last recorded rate. Raises ValueError with a sentence."""
     rate = read_rate(text)
     after = "from the next step on; the schedule goes on in proportion"
     if not rate.is_factor:
+        rise = _rise(rate.number, left.from_next)
         factor = f" (×{rate.number / now:.3g})" if now else ""
-        return f"{rate.number:.3g}{factor} {after}"
-    if now and now * rate.number > MAX_RATE:
-        raise ValueError(f"learning rate: {now * rate.number:.3g} would be above the limit {MAX_RATE:g}")
-    about = f" (about {now * rate.number:.3g})" if now else ""
-    return f"×{rate.number:g}{about} {after}"
+        return f"{rate}{factor} {after}{rise}"
+    if not now:
+        return f"×{rate.number_text} {after}"
+    rise = _rise(now * rate.number, left.from_last)
+    return f"×{rate.number_text} (about {now * rate.number:.3g}) {after}{rise}"
+
+
+def _rise(number: float, growth: float | None) -> str:
+    """That a warm-up takes the rate higher. Raises ValueError where that is above what the engine allows."""
+    highest = number * (growth or 1.0)
+    if highest > MAX_RATE:
+        where = " at the end of warm-up" if highest > number else ""
+        raise ValueError(f"learning rate: {highest:.3g} would be above the limit {MAX_RATE:g}{where}")
+    if growth is None:
+        return "; warm-up goes on from there"
+    return f"; warm-up goes on, to about {number * growth:.3g}" if growth > 1 else ""
 
 
 def new_total(text: str, total: int) -> int:
@@ -120,6 +155,12 @@ def new_total(text: str, total: int) -> int:
 def steps_meaning(step: int, total: int, text: str) -> str:
     """What a typed number of steps would do. Raises ValueError with a sentence."""
     new = new_total(text, total)
+    if not total:
+        steps = read_steps(text)
+        if not steps.is_difference:
+            return f"{new:,} steps in all, whatever its length is now, which is not known yet"
+        more = "more" if steps.count > 0 else "fewer"
+        return f"{abs(steps.count):,} steps {more} than it is to make, which is not known yet"
     if new <= step:
         return f"{step:,} steps are done already, so the run would end at once"
     return (

@@ -86,6 +86,8 @@ def _warnings(config: RunConfig, machine: Machine, figures: Estimate) -> tuple[s
     processes, on_gpu = config.launch.num_processes, figures.on_gpu
     if config.launch.device == "cuda" and machine.num_gpus == 0:
         warnings.append("device is cuda, and no GPU was found on this machine")
+    elif config.optim.algorithm == "adamw8bit" and machine.num_gpus == 0:
+        warnings.append("adamw8bit needs a GPU, and none was found on this machine; choose adamw")
     elif on_gpu and machine.num_gpus and processes > machine.num_gpus:
         warnings.append(f"{processes} processes, and this machine has {machine.num_gpus} GPU(s)")
     if not on_gpu and processes > machine.num_cores:

@@ -89,7 +89,7 @@ def sentence_of(event: Event) -> str:
             parameters = f"{count(event.num_parameters)} parameters"
             words = f"{begin}: {event.dataset}, {parameters}, {event.precision} on {event.device}, {devices}"
         case Baselines():
-            words = f"word frequency alone scores {event.unigram_loss:.2f}, guessing {event.uniform_loss:.2f} nats"
+            words = f"frequency alone scores {event.unigram_loss:.2f}, guessing {event.uniform_loss:.2f} nats"
             if event.floor_loss is not None:
                 words += f"; the floor is {event.floor_loss:.3f} (exact), which knowing the grammar scores"
         case Evaluated():
@@ -102,8 +102,9 @@ def sentence_of(event: Event) -> str:
         case CheckpointFellBack():
             words = f"checkpoint {event.wanted} is damaged ({event.reason}); {event.used} is used"
         case ControlAnswered():
-            taken = "" if event.accepted else " was refused"
-            words = f"{event.verb}{taken}: {event.message}" if event.message else f"{event.verb}{taken}"
+            words = event.message or f"{event.verb} was done"
+            if not event.accepted:
+                words = f"{event.verb} was refused" + (f": {event.message}" if event.message else "")
         case Notice():
             words = event.message if event.level == "info" else f"{event.level}: {event.message}"
         case HealthNoticed():

@@ -53,7 +53,7 @@ def measure(size: list[Any], folder: str) -> dict[str, float]:
     """Seconds a step of each part and of the step itself."""
     import torch
 
-    from engine.recorder import Recorder
+    from engine.health import HealthWatch
     from engine.stopping import StopSignal
     from engine.trainer import Trainer
     from runs.folder import create_run
@@ -63,8 +63,8 @@ def measure(size: list[Any], folder: str) -> dict[str, float]:
     torch.set_num_threads(threads())
     spent: dict[str, float] = defaultdict(float)
     for owner, name, part in (
-        (Recorder, "metrics", "recording"),
-        (Recorder, "event", "recording"),
+        (Trainer, "_record", "recording"),
+        (HealthWatch, "after_step", "recording"),
         (StopSignal, "poll", "control"),
         (Trainer, "_probe", "probes"),
     ):

@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from engine.checkpoints import TrainState
+from engine.live_control import Change, apply
+from engine.optim import learning_rate
+from presets.config import with_values
+from presets.schema import RunConfig
 from runs import control
 from runs.control import Request
 from runs.events import ControlAnswered
@@ -14,7 +19,7 @@ from runs.status import read_status
 from tests.run_writer import AttemptWriter, Supervision
 from tests.tui.test_monitor import live_run, opened, text_of, until
 from tui.app import TinyTrainApp
-from tui.live_requests import rate_meaning, steps_meaning
+from tui.live_requests import rate_meaning, steps_meaning, warmup_left
 from tui.screens.dialogs import ConfirmDialog
 from tui.screens.monitor import MonitorScreen
 from tui.screens.value_dialog import ValueDialog
@@ -80,7 +85,10 @@ async def test_a_refusal_is_shown_as_one_and_leaves_no_mark(tmp_path: Path) -> N
         assert request is not None and request.verb == "probe"
         answer(writer, request, "the run has no probes", accepted=False)
         await until(lambda: "probe was refused: the run has no probes" in text_of(app), "the refusal")
-        assert [n.severity for n in app._notifications if "was refused" in n.message] == ["error"]
+        # the list of events may show it just before the notification comes
+        await until(
+            lambda: [n.severity for n in app._notifications if "was refused" in n.message] == ["error"], "an error"
+        )
         assert screen.snapshot is not None and screen.snapshot.controls == ()
         assert "▼" not in text_of(app)
     writer.close()
@@ -180,6 +188,21 @@ async def test_a_run_that_ends_before_it_answers_is_said(tmp_path: Path) -> None
         await until(lambda: "the run ended before it answered: checkpoint" in text_of(app), "that nobody answers")
 
 
+async def test_the_help_claims_no_letters_that_mean_something_else_here(tmp_path: Path) -> None:
+    folder, supervision, writer = begun(tmp_path)
+    app = TinyTrainApp(tmp_path)
+    async with app.run_test(size=(100, 60)) as pilot:
+        await opened(app, folder)
+        await pilot.press("question_mark")
+        await until(lambda: "everywhere" in text_of(app), "the help of Monitor")
+        assert "Save a checkpoint at the next step." in text_of(app)
+        assert "j k h l" not in text_of(app) and "↑ ↓ ← →" in text_of(app)
+        await pilot.press("escape", "3", "question_mark")
+        await until(lambda: "j k h l do the same" in text_of(app), "the help of the list of runs")
+    writer.close()
+    supervision.close()
+
+
 async def test_every_request_is_in_the_palette_and_the_help(tmp_path: Path) -> None:
     tooltips = " ".join(command.tooltip for command in MonitorScreen.SCREEN_COMMANDS)
     for words in ("learning rate", "more or fewer steps", "held-out text at the next", "checkpoint at the next"):
@@ -198,3 +221,48 @@ def test_what_a_value_would_do_is_said_before_it_is_asked() -> None:
         rate_meaning(1e-3, "x2000")
     assert "ends at step 900, 500 from now" in steps_meaning(400, 1200, "-300")
     assert "end at once" in steps_meaning(400, 1200, "400")
+
+
+def test_a_length_that_is_not_known_is_neither_promised_nor_ended() -> None:
+    for typed, words in (("-500", "500 steps fewer"), ("+1000", "1,000 steps more"), ("800", "800 steps in all")):
+        meaning = steps_meaning(0, 0, typed)
+        assert meaning.startswith(words) and "not known yet" in meaning
+        assert "end" not in meaning
+
+
+async def test_fewer_steps_of_a_run_that_only_starts_are_asked_for_without_a_question(tmp_path: Path) -> None:
+    folder, supervision, writer = live_run(tmp_path)
+    app = TinyTrainApp(tmp_path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(app, folder)
+        await pilot.press("s")
+        await until(lambda: "The length is not known yet." in text_of(app), "that it is not known")
+        await pilot.press("ctrl+u", *"-500", "enter")
+        await until(lambda: [r.value for r in control.pending(folder)] == ["-500"], "the request")
+        assert not isinstance(app.screen, ConfirmDialog)
+    writer.close()
+    supervision.close()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1])
+@pytest.mark.parametrize("step", [0, 3, 8, 9, 60])
+@pytest.mark.parametrize("typed", ["1e-4", "x0.5"])
+def test_the_peak_of_a_warm_up_is_the_one_the_engine_answers_with(step: int, share: float, typed: str) -> None:
+    config = with_values(RunConfig(), {"optim.lr": 1e-2, "optim.warmup_ratio": share})
+    now = learning_rate(config.optim, step - 1, 100) if step else None
+    change = apply(Request("1", "lr", 0.0, typed), TrainState(step=step), config, 100)
+    assert isinstance(change, Change)
+    meaning = rate_meaning(now, typed, warmup_left(share, step, 100))
+    if now is None and typed[0] == "x":
+        assert "warm-up" not in meaning, "without a rate a factor says nothing of it"
+    elif typed[0] == "x" and step == 9 and share:
+        assert meaning.endswith("warm-up goes on, to about 0.005"), "the last recorded rate is not the next one"
+    else:
+        _, rises, peak = change.message.partition("warm-up goes on, to ")
+        assert ("warm-up" in meaning) == bool(rises) and meaning.endswith(peak)
+
+
+def test_a_rate_whose_warm_up_would_pass_the_limit_is_refused_before_it_is_asked() -> None:
+    with pytest.raises(ValueError, match="10 would be above the limit 1 at the end of warm-up"):
+        rate_meaning(None, "0.1", warmup_left(0.1, 0, 1000))
+    assert "warm-up goes on from there" in rate_meaning(None, "0.1", warmup_left(0.1, 0, 0))

@@ -305,7 +305,8 @@ def test_the_command_line_gives_json_and_says_what_was_refused(
         (["--kind", "attention"], "attention needs a sentence"),
         (["--kind", "attention", "--sentence", "the people", "--layer", "9"], "the model has layers 1 to 2"),
         (["--kind", "colours"], "invalid choice"),
-        (["--top", "0"], "neighbours: 0"),
+        (["--top", "0"], "--top 0: a table has 1 to 1,000 rows"),
+        (["--top", "20000", "--kind", "token-losses"], "--top 20000: a table has 1 to 10,000 rows"),
     ],
 )
 def test_a_wrong_request_is_one_line_and_status_2(
@@ -315,6 +316,20 @@ def test_a_wrong_request_is_one_line_and_status_2(
     captured = capfd.readouterr()
     assert captured.out == ""
     assert words in captured.err.splitlines()[-1]
+
+
+def test_a_layer_is_checked_before_the_work_and_without_attention_it_is_said_to_be_unused(
+    runs_of: dict[str, RunFolder], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def works(*_: object) -> None:
+        raise AssertionError("the work was begun")
+
+    monkeypatch.setattr("tui.cli_analyse.start_analysis", works)
+    run = runs_of["mlm"].id
+    assert tinytrain(["analyse", run, "--kind", "attention", "--sentence", SENTENCE, "--layer", "99"]) == 2
+    assert "the model has layers 1 to 2" in capfd.readouterr().err
+    assert tinytrain(["analyse", run, "--kind", "verdict", "--layer", "99"]) == 0
+    assert "--layer is not used: no attention was asked for" in capfd.readouterr().err
 
 
 def test_the_command_line_offers_every_kind_there_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,12 +56,13 @@ def test_old_requests_are_cleared(folder: RunFolder) -> None:
 def test_a_request_carries_its_value_in_one_spelling(folder: RunFolder) -> None:
     wanted: tuple[tuple[control.Verb, str, str], ...] = (
         ("lr", "3e-4", "0.0003"), ("lr", " ×0.5 ", "x0.5"), ("lr", "*2", "x2"), ("lr", "X.1", "x0.1"),
+        ("lr", "0.0001234567", "0.0001234567"), ("lr", "x1234567.5", "x1234567.5"),
         ("steps", "5,000", "5000"), ("steps", "+1_000", "+1000"), ("steps", "-500", "-500"),
     )  # fmt: skip
     for verb, typed, written in wanted:
         assert control.ask(folder, verb, typed).value == written
     values = [request.value for request in control.pending(folder)]
-    assert values == ["0.0003", "x0.5", "x2", "x0.1", "5000", "+1000", "-500"]
+    assert values == ["0.0003", "x0.5", "x2", "x0.1", "0.0001234567", "x1234567.5", "5000", "+1000", "-500"]
 
 
 @pytest.mark.parametrize(

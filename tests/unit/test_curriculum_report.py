@@ -142,6 +142,32 @@ def test_what_cannot_be_compared_is_said(new_run: NewRun) -> None:
         twin_config(run)
 
 
+def test_a_twin_is_another_run_without_a_curriculum_and_its_other_settings_are_named(new_run: NewRun) -> None:
+    run, other = (new_run(GROWING, [(0, 8.0), (9, 4.0)], name) for name in ("easy", "other"))
+    with pytest.raises(NoComparison, match="easy cannot be its own twin"):
+        compare(run, run)
+    with pytest.raises(NoComparison, match="other has a curriculum itself"):
+        compare(run, other)
+    values: dict[str, Value] = {"optim.lr": 2e-3, "launch.num_processes": 2, "train.max_steps": 7}
+    report = compare(run, new_run(PLAIN | values, [(0, 8.0), (9, 4.0)]))
+    assert report.differing == ("optim.lr", "launch.num_processes")
+    assert report.sentence.endswith(
+        " The two also differ in optim.lr, launch.num_processes, and the difference may be due to that."
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(["--detach"], "--detach goes with --start-twin"), (["--twin", "a", "--start-twin"], "give one of the two")],
+)
+def test_options_that_do_not_go_together_are_refused(
+    options: list[str], said: str, new_run: NewRun, runs_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new_run(GROWING, [(0, 8.0), (1000, 4.0)], "easy")
+    assert main(["--runs-dir", str(runs_path), "curriculum", "easy", *options]) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_the_verb_prints_the_sentence_and_a_table_or_says_how_to_get_a_twin(
     new_run: NewRun, runs_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

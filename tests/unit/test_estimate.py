@@ -260,9 +260,23 @@ def test_memory_follows_the_state_of_each_optimizer_and_the_average_of_weights()
 
     size = count_parameters(RunConfig())
     assert memory() - memory(optim__algorithm="lion") == 4 * size.total
-    assert memory() - memory(optim__algorithm="adamw8bit") == 6 * size.total
+    assert memory() - memory(optim__algorithm="adamw8bit") == 6 * size.encoder
     assert memory() - memory(optim__algorithm="muon") == 4 * size.encoder
     assert memory(optim__ema_decay=0.999) - memory() == 4 * size.total
+
+
+def test_sequences_that_grow_cost_their_mean_length_and_the_plan_says_so() -> None:
+    plain = with_values(RunConfig(), {"train.max_steps": 10_000, "train.eval_every": 10_000})
+    growing = with_values(plain, {"curriculum.start_length": 64, "curriculum.length_share": 1.0})
+    counts = TokenCounts(train_rows=1000, train_tokens=128_000)
+    before, after = estimate(plain, MACHINE, counts), estimate(growing, MACHINE, counts)
+    for name in ("tokens", "flops", "time_s"):
+        whole, less = getattr(before, name), getattr(after, name)
+        assert 0.7 < less.value / whole.value < 0.8, name
+        assert less.basis.endswith("Sequences grow from 64 to 128 tokens, 75% of the full length on average.")
+    assert after.tokens.value == pytest.approx(0.75 * before.tokens.value, rel=1e-3)
+    short = TokenCounts(train_rows=1000, train_tokens=30_000)  # they fit into the first length already
+    assert estimate(growing, MACHINE, short).tokens.value == estimate(plain, MACHINE, short).tokens.value
 
 
 @pytest.mark.parametrize("values", [

@@ -91,9 +91,12 @@ def test_evaluations_of_a_grammar_hide_every_target_and_those_of_text_most(tmp_p
 
 def test_lines_and_words_name_the_floor_only_where_there_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     without = msgspec.structs.replace(WITH_FLOOR, floor_loss=None)
-    expected = "6.9000 by guessing, 6.2000 by word frequency; the floor is 4.7941 (exact)"
+    expected = "6.9000 by guessing, 6.2000 by frequency alone; the floor is 4.7941 (exact)"
     assert to_beat(WITH_FLOOR) == expected
     assert "floor" not in to_beat(without)
+    for kind, words in (("mlm", "word"), ("classification", "label")):
+        config = configs.with_values(RunConfig(), {"objective.kind": kind})
+        assert f"by {words} frequency" in to_beat(without, config)
     assert "the floor is 4.794 (exact)" in sentence_of(WITH_FLOOR)
     assert "floor" not in sentence_of(without)
     Lines(as_json=False).show(msgspec.to_builtins(WITH_FLOOR))

@@ -106,6 +106,12 @@ def test_temperature_and_top_k_and_the_nucleus_shape_the_draw() -> None:
     assert drawn(scores, Sampling(temperature=1.0, top_k=0, top_p=1e-6), 50)[10] == 1.0, "one is always left"
 
 
+@pytest.mark.parametrize("temperature", [1e-40, 5e-324])
+def test_a_temperature_of_nearly_nothing_takes_the_likeliest(temperature: float) -> None:
+    scores = torch.linspace(-3, 3, VOCAB)
+    assert draw_token(scores, Sampling(temperature=temperature), torch.Generator()) == VOCAB - 1
+
+
 @pytest.mark.parametrize("kind", ["word", "wordpiece", "bpe", "unigram", "bytes"])
 @pytest.mark.parametrize("cut", [3, 9])
 def test_a_text_and_what_goes_on_from_it_read_as_one_text(kind: str, cut: int) -> None:

@@ -101,7 +101,7 @@ def test_numbers_are_in_their_order_and_truth_values_have_names(tmp_path: Path) 
 
 
 def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path) -> None:
-    rows = [(text, ("good", "bad", "", "-1")[number % 4]) for number, (text, _) in enumerate(REVIEWS)]
+    rows = [(text, ("good", "bad", "", " ")[number % 4]) for number, (text, _) in enumerate(REVIEWS)]
     documents = labelled(of_file(write_csv(tmp_path / "a.csv", rows)))
     assert documents.labels is not None and documents.labels.num_unlabelled == 44
     assert pairs(documents) == [(text, label) for text, label in rows if label in ("good", "bad")]
@@ -109,6 +109,20 @@ def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "a.parquet")
     found = labelled(of_file(tmp_path / "a.parquet")).labels
     assert found is not None and found.num_unlabelled == 30 and found.names == ("0", "1")
+
+
+def test_minus_one_is_a_class_where_no_names_say_otherwise(tmp_path: Path) -> None:
+    documents = labelled(of_file(write_csv(tmp_path / "a.csv", [(text, label - 1) for text, label in REVIEWS])))
+    assert documents.labels is not None and documents.labels.names == ("-1", "0", "1")
+    assert documents.labels.num_unlabelled == 0
+
+
+def test_labels_that_only_look_like_numbers_are_words(tmp_path: Path) -> None:
+    odd = ["--5", "7" * 5000, "12"]
+    rows = [{"text": text, "label": odd[label]} for text, label in REVIEWS]
+    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    documents = labelled(of_file(tmp_path / "a.jsonl"))
+    assert documents.labels is not None and documents.labels.names == ("12", "--5", "7" * 5000)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +134,7 @@ def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path) -> None:
             "no column 'sentiment'; its columns are text",
         ),
         ([("one two", "x"), ("three", "x")], {}, "all 2 rows that are read have the label 'x'"),
-        ([("one two", -1), ("three", "")], {}, "none of 2 rows has a label in column 'label'"),
+        ([("one two", " "), ("three", "")], {}, "none of 2 rows has a label in column 'label'"),
     ],
 )
 def test_what_cannot_be_classified_is_said(
@@ -142,6 +156,9 @@ def test_a_column_that_holds_no_classes_is_named(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(label_source, "_MOST_CLASSES", 5)
     with pytest.raises(DataError, match=r"90 different values.*at most 5 classes.*right data\.label_column"):
         labelled(of_file(write_csv(tmp_path / "c.csv", [(text, f"n{i}") for i, (text, _) in enumerate(REVIEWS)])))
+    (tmp_path / "named.parquet").write_bytes(with_class_names(REVIEWS, [f"class {i}" for i in range(6)]))
+    with pytest.raises(DataError, match=r"6 different values, such as 'class 0'.*at most 5 classes"):
+        labelled(of_file(tmp_path / "named.parquet"))
     (tmp_path / "d.txt").write_text("a text without a label\n")
     with pytest.raises(DataError, match="text files have no labels"):
         labelled(of_file(tmp_path / "d.txt"))

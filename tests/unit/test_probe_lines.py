@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
+from typing import Any
+
 import pytest
 
 from runs.events import Candidate, ProbeResult
@@ -35,6 +38,31 @@ def test_less_of_each_text_is_shown_where_there_is_less_room_and_what_is_left_ou
     assert len(lines) == 4
     assert lines[1] == lines[3] == "  → people of the united states, in …"
     assert shown([GOES_ON] * 3, 40, 3)[-1] == "… 4 more lines: z enlarges"
+
+
+def test_a_long_text_is_wrapped_once_however_many_lines_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    wrap = textwrap.wrap
+
+    def counted(text: str, width: int, **options: Any) -> list[str]:
+        calls.append(text)
+        return wrap(text, width, **options)
+
+    monkeypatch.setattr(textwrap, "wrap", counted)
+    long = ProbeResult("we the", (), generated=" people of the states" * 200)
+    lines = shown([long] * 4, 40, 20)
+    assert len(calls) == 4
+    assert len(lines) == 20 and [line[-1] for line in lines[4::5]] == ["…"] * 4
+
+
+@pytest.mark.parametrize("height", range(2, 20))
+def test_a_text_is_cut_as_if_it_were_wrapped_to_as_many_lines(height: int) -> None:
+    text = GOES_ON.generated * 4
+    lines = shown([ProbeResult("we the", (), generated=text)], 42, height)
+    expected = textwrap.wrap(
+        text, 42, max_lines=height - 1, placeholder=" …", initial_indent="  →", subsequent_indent="  "
+    )
+    assert lines == ["we the", *expected]
 
 
 def test_labels_have_bars_and_stand_beside_texts_that_go_on() -> None:

@@ -15,6 +15,7 @@ from engine.models.build import build_model
 from engine.models.transformer import Transformer
 from engine.playground import Answer, Refusal, Request, answer
 from engine.probes import ProbeError, probe
+from presets.rules import broken_rules
 from presets.schema import DataConfig, RunConfig
 from runs.folder import RunFolder
 from runs.reader import RunReader
@@ -63,6 +64,8 @@ def test_a_classifier_names_its_labels_for_any_text() -> None:
     result = probe(*_asked(parts("classification"), "the people"))
     assert {candidate.token for candidate in result.masks[0]} == {"bad", "good"}
     assert sum(candidate.probability for candidate in result.masks[0]) == pytest.approx(1.0, abs=1e-6)
+    (likeliest,) = probe(*_asked(parts("classification", probes__top_k=1), "the people")).masks[0]
+    assert likeliest == result.masks[0][0], "as many as the settings say"
 
 
 @pytest.mark.parametrize(
@@ -77,6 +80,24 @@ def test_a_classifier_names_its_labels_for_any_text() -> None:
 def test_a_text_that_the_model_can_make_nothing_of_is_refused(kind: str, text: str, words: str) -> None:
     with pytest.raises(ProbeError, match=words):
         probe(*_asked(parts(kind), text))
+
+
+@pytest.mark.parametrize("kind", ["nsp", "sop"])
+def test_masks_without_weight_were_never_learnt_and_are_not_guessed(kind: str) -> None:
+    built = parts(kind, objective__mlm_weight=0.0, probes__texts=("no mask",))
+    with pytest.raises(ProbeError, match="the masks have no weight in this run"):
+        probe(*_asked(built, "the [MASK]"))
+    assert not [problem for problem in broken_rules(built[2]) if "probes.texts" in problem.paths]
+
+
+@pytest.mark.parametrize(("kind", "text"), [("mlm", "the [MASK]"), ("clm", "the"), ("classification", "the")])
+def test_weights_that_are_no_numbers_say_nothing(kind: str, text: str) -> None:
+    model, tokenizer, config = parts(kind)
+    with torch.no_grad():
+        model.token_embedding.weight.fill_(torch.nan)
+    with pytest.raises(ProbeError, match="its weights are broken"):
+        probe(model, tokenizer, text, config)
+    assert model.training
 
 
 @pytest.mark.parametrize("kind", ["mlm", "clm", "classification"])
@@ -174,6 +195,8 @@ def test_the_command_line_prints_the_text_as_it_goes_on(
     assert isinstance(reply, Answer)
     runs = str(causal_run.path.parent)
     assert main(["--runs-dir", runs, "probe", "last", "we", "--temperature", "0", "--new-tokens", "5"]) == 0
-    assert capsys.readouterr().out == f"we{reply.probes[0].generated}  (step-00000020)\n"
+    assert capsys.readouterr().out == f"we{reply.probes[0].generated}\n  (step-00000020)\n"
+    assert main(["--runs-dir", runs, "probe", "last", "we", "--top", "3"]) == 2
+    assert "--top is for masks and labels" in capsys.readouterr().err
     assert main(["--runs-dir", runs, "probe", "last", "the [MASK]"]) == 2
     assert "this is a causal model: it goes on from a beginning" in capsys.readouterr().err

@@ -96,6 +96,33 @@ LABELLED = {
         ),
         ({"objective.kind": "nsp"}, ("model.segments", "objective.kind"), "tells the first text from the second"),
         ({"objective.kind": "sop", "model.segments": 1}, ("model.segments", "objective.kind"), "choose 2"),
+        (
+            {"objective.kind": "clm", "probes.texts": [], "objective.mask_rate": 0.3},
+            ("objective.mask_rate", "objective.kind"),
+            "nothing is hidden here; set mask_rate back to 0.15",
+        ),
+        (
+            {"objective.kind": "clm", "probes.texts": [], "objective.mask_rate_end": 0.3},
+            ("objective.mask_rate_end", "objective.kind"),
+            "set mask_rate_end back to 0",
+        ),
+        (
+            {**LABELLED, "objective.whole_words": True},
+            ("objective.whole_words", "objective.kind"),
+            "nothing is hidden here",
+        ),
+        (
+            {
+                "objective.kind": "nsp",
+                "model.segments": 2,
+                "objective.mlm_weight": 0.0,
+                "objective.whole_words": True,
+            },
+            ("objective.whole_words", "objective.mlm_weight"),
+            "nothing is hidden here",
+        ),
+        ({"model.segments": 2}, ("model.segments", "objective.kind"), "segments are for pairs of texts"),
+        ({"launch.rendezvous": "node1"}, ("launch.rendezvous",), "'node1' is not HOST:PORT"),
         ({"model.start_from": "warm-otter"}, ("model.start_from",), "write run:NAME, run:NAME@best"),
         ({"model.start_from": "run: "}, ("model.start_from",), "names no run"),
         ({"objective.kind": "classification"}, ("data.source", "objective.kind"), "this text has no labels"),
@@ -121,6 +148,16 @@ def test_a_broken_rule_names_the_fields_it_blames(
 def test_shipped_presets_and_the_defaults_break_no_rule(preset: Any) -> None:
     assert configs.check(preset.config) == ()
     assert configs.check(RunConfig()) == ()
+
+
+@pytest.mark.parametrize("values", [
+    {"objective.kind": "nsp", "model.start_from": "run:warm-otter"},
+    {"model.segments": 2, "model.start_from": "run:warm-otter"},
+    {**LABELLED, "model.segments": 2},
+    {"launch.rendezvous": "node1:29500"},
+])  # fmt: skip
+def test_what_a_checkpoint_brings_or_a_later_launch_needs_breaks_no_rule(values: dict[str, Any]) -> None:
+    assert broken_rules(configs.with_values(RunConfig(), values)) == ()
 
 
 def test_a_head_count_that_is_advised_does_divide_the_size() -> None:

@@ -72,6 +72,23 @@ def test_few_evaluations_are_too_early_whatever_they_say() -> None:
     assert "5 evaluations and 99 training records" in verdict.sentence
 
 
+def test_evaluations_asked_for_again_at_one_step_count_once_and_the_last_of_them() -> None:
+    train = [(step, level(step)) for step in range(10, 1001, 10)]
+    assert judge(train, [(500.0, 5.0 - number) for number in range(8)]).num_evaluations == 1
+    assert judge(train, [(500.0, 5.0)] * 8).kind == "too early"
+    again = [(step, level(step)) for step in range(50, 1001, 50) for _ in range(3)]
+    verdict = judge(train, [(1000.0, 99.0), *again])
+    assert (verdict.kind, verdict.num_evaluations) == ("level", 20)
+
+
+def test_only_what_was_seen_twice_is_memorised() -> None:
+    train = [(step, sinking(step)) for step in range(10, 1001, 10)]
+    validation = [(step, level(step)) for step in range(0, 1001, 50)]
+    said = {epochs: judge(train, validation, epochs=epochs) for epochs in (None, 0.5, 9.0)}
+    assert {verdict.kind for verdict in said.values()} == {"plateau"}
+    assert [epochs for epochs, verdict in said.items() if "memorise" in verdict.sentence] == [9.0]
+
+
 def test_what_is_not_finite_does_not_count() -> None:
     holes = [(float(step), math.nan) for step in range(1, 40)]
     assert judge(holes, holes).kind == "too early"
@@ -124,3 +141,15 @@ def test_losses_that_are_not_the_same_quantity_give_no_gap(runs_path) -> None:  
     assert verdict.gap is None
     assert len(verdict.notes) == 2
     assert "between the two" not in verdict.sentence
+
+
+def test_each_end_of_the_mask_rate_and_the_shares_of_the_hidden_are_named(runs_path) -> None:  # type: ignore[no-untyped-def]
+    values = {
+        "objective.mask_rate_end": 0.3,
+        "objective.mask_token_share": 1.0,
+        "objective.random_token_share": 0.0,
+    }
+    verdict = written(create_run(runs_path, with_values(RunConfig(), values)))
+    assert verdict.gap is None and len(verdict.notes) == 2
+    assert "training hides 0.15 to 0.3 of the tokens, evaluation 0.15" in verdict.notes[0]
+    assert "1 and 0 to [MASK] and to random ones, evaluation 0.8 and 0.1" in verdict.notes[1]

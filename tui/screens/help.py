@@ -16,9 +16,10 @@ from tui.commands import Command, commands_of
 
 _KEY_WIDTH = 10
 _WIDTH = 84  # as in help.tcss
+_ARROWS, _LETTERS = "↑ ↓ ← →", frozenset("hjkl")
 _EVERYWHERE = (
     ("tab", "next control; shift+tab the one before"),
-    ("↑ ↓ ← →", "move; j k h l do the same outside text"),
+    (_ARROWS, "move; j k h l do the same outside text"),
     ("enter", "open, take"),
     ("esc", "one step back"),
     ("ctrl+p", "every command by name"),
@@ -55,7 +56,12 @@ class HelpScreen(ModalScreen[None]):
             rows = [(command.shown_key or "palette", command.tooltip) for command in own]
             blocks.append(_table("on this screen", rows, width))
         moves = [(command.shown_key, command.tooltip) for command in everywhere]
-        blocks.append(_table("everywhere", [*moves, *_EVERYWHERE], width))
+        taken = {key for command in own for key in command.key.split(",")}
+        # a screen that gives one of these letters another meaning does not move by them
+        usual = [
+            (key, text.split(";")[0] if key == _ARROWS and _LETTERS & taken else text) for key, text in _EVERYWHERE
+        ]
+        blocks.append(_table("everywhere", [*moves, *usual], width))
         return Content("\n\n").join(blocks)
 
     def action_scroll(self, lines: int) -> None:

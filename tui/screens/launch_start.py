@@ -21,10 +21,12 @@ async def launch_run(app: App[Any], config: RunConfig, *, name: str, preset: str
 
     Says what went wrong in a dialog. Blocks no event loop: files, hub and supervisor are for threads.
     """
-    chosen = await _with_data(app, config)
-    if chosen is None:
-        return None
     try:
+        asked = await asyncio.to_thread(with_lasting_references, config, app.runs)  # type: ignore[attr-defined]
+        chosen = await _with_data(app, asked)  # of the tokenizer that the run will have
+        if chosen is None:
+            return None
+        # other data know nothing of a checkpoint's tokenizer; of the same ones this changes nothing
         wanted = await asyncio.to_thread(with_lasting_references, chosen, app.runs)  # type: ignore[attr-defined]
     except MissingReference as error:
         await _say(app, str(error))

@@ -45,7 +45,7 @@ class MonitorScreen(Screen[None]):
     HELP = (
         "The thick line is the smoothed training loss, the faint band what was recorded; ◆ are evaluations on "
         "held-out text and ★ the best of them; ▼ is where somebody changed or asked for something. Dotted lines "
-        "are what knowing only word frequency (unigram) and knowing nothing (uniform) would score. Quitting the "
+        "are what knowing frequency alone (unigram) and knowing nothing (uniform) would score. Quitting the "
         "dashboard does not touch the run."
     )
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -87,22 +87,32 @@ def fit_probes(probes: Sequence[ProbeResult], before: Probed | None, width: int,
 
     Where not even one does, a sign says how many are missing.
     """
-    most = max((len(mask) for probe in probes for mask in probe.masks), default=1)
-    most = max([most, *(len(_generated(probe, width)) for probe in probes)])
-    for num, spaced in [(num, spaced) for num in range(most, 0, -1) for spaced in (True, False)]:
-        lines = _lines(probes, before, width, num, spaced)
-        if len(lines) <= height:
-            return lines
-    lines = _lines(probes, before, width, 1, False)
+    texts = [_generated(probe, width, height) for probe in probes]
+    parts = [len(mask) for probe in probes for mask in probe.masks] + [len(text) for text in texts]
+    most = min(max(parts, default=1), height)
+    for num in range(most, 0, -1):
+        num_lines = len(probes) + sum(min(part, num) for part in parts)
+        for spaced in (True, False):
+            if num_lines + (len(probes) - 1 if spaced else 0) <= height:
+                return _lines(probes, texts, before, width, num, spaced)
+    lines = _lines(probes, texts, before, width, 1, False)
+    if len(lines) <= height:
+        return lines
     return [*lines[: height - 1], plain(f"… {len(lines) - height + 1} more lines: z enlarges", style=FAINT)]
 
 
 def _lines(
-    probes: Sequence[ProbeResult], before: Probed | None, width: int, num: int, spaced: bool
+    probes: Sequence[ProbeResult],
+    texts: Sequence[Sequence[str]],
+    before: Probed | None,
+    width: int,
+    num: int,
+    spaced: bool,
 ) -> list[Content]:
+    """At most `num` candidates of a mask and lines of a text. texts: how each goes on, wrapped."""
     earlier = {probe.text: probe for probe in before.probes} if before else {}
     lines: list[Content] = []
-    for probe in probes:
+    for probe, text in zip(probes, texts, strict=True):
         if spaced and lines:
             lines.append(Content(""))
         unknown = f"  ({probe.num_unknown} unknown)" if probe.num_unknown else ""
@@ -113,12 +123,12 @@ def _lines(
             lead = f"{number + 1} " if len(probe.masks) > 1 else "  "
             step = before.step if before else 0
             lines += [_candidate(candidate, old, step, lead, width) for candidate in mask[:num]]
-        lines += [plain(line) for line in _generated(probe, width, num)]
+        lines += [plain(line) for line in _first(text, num, width)]
     return lines
 
 
-def _generated(probe: ProbeResult, width: int, num: int = 1000) -> list[str]:
-    """How a text goes on, in at most `num` lines."""
+def _generated(probe: ProbeResult, width: int, num: int) -> list[str]:
+    """How a text goes on, in at most `num` lines; slow, so done once, and cut by `_first`."""
     return textwrap.wrap(
         safe_text(probe.generated, 4000),
         max(width, 12),
@@ -127,6 +137,19 @@ def _generated(probe: ProbeResult, width: int, num: int = 1000) -> list[str]:
         initial_indent="  →",
         subsequent_indent="  ",
     )
+
+
+def _first(lines: Sequence[str], num: int, width: int) -> list[str]:
+    """The first `num` lines; a `…` stands for the rest."""
+    if len(lines) <= num:
+        return list(lines)
+    last = lines[num - 1]
+    while len(last) + 2 > max(width, 12):
+        before, _, _ = last.rpartition(" ")
+        if not before.strip():
+            return [*lines[: num - 1], last[: max(width, 12) - 1] + "…"]
+        last = before.rstrip()
+    return [*lines[: num - 1], f"{last} …"]
 
 
 def _sentence(text: str, width: int) -> str:
