@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 # Half of the tests wait for processes and screens, so two workers take two thirds of the time. More arithmetic
 # threads than cores would spin against one another.
 test: $(STAMP)  ## install and run all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: lint types imports test  ## everything that CI asks for
 

@@ -14,7 +14,7 @@ from presets.schema import RunConfig
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _SQUARE = {"cpu": 1024, "cuda": 8192}
 _LARGEST_BYTES = 256_000_000  # of one matrix; larger ones are cut, their speed is the same
-_BUDGET_S = 0.2  # for each shape
+_BUDGET_S = 0.04  # for each shape, and at least two products
 
 
 @dataclass(frozen=True)

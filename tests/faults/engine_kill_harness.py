@@ -110,7 +110,7 @@ def main() -> None:
         train__max_steps=10**6, train__log_every=1, train__eval_every=7, train__checkpoint_every=5, probes__every=3
     )
     path.mkdir(parents=True, exist_ok=True)
-    warm = new_run(path, tiny_config(train__max_steps=1))
+    warm = new_run(path, tiny_config(train__max_steps=3))  # past the one collection of garbage
     out = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     train(warm)

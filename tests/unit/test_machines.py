@@ -101,7 +101,11 @@ def test_a_place_to_meet_is_a_host_and_a_port(place: str) -> None:
 def test_machines_without_a_place_to_meet_break_a_rule(place: str) -> None:
     (problem,) = broken_rules(with_values(RunConfig(), {**TWO, "launch.rendezvous": place}))
     assert "launch.rendezvous" in problem.paths and "HOST:PORT" in problem.message
-    assert not broken_rules(with_values(RunConfig(), {"launch.rendezvous": place})), "one machine meets nobody"
+    alone = broken_rules(with_values(RunConfig(), {"launch.rendezvous": place}))
+    assert all("HOST:PORT" in found.message for found in alone), (
+        "one machine needs no place, and a wrong one is wrong"
+    )
+    assert bool(alone) == bool(place)
 
 
 def test_an_update_counts_the_processes_of_all_machines() -> None:
