@@ -181,6 +181,18 @@ async def test_a_choice_turns_with_the_arrows_and_holds_nothing_else(model: Form
         assert model.to_config().optim.schedule == "inverse_sqrt"
 
 
+async def test_another_draft_may_come_before_a_row_is_on_the_screen(model: FormModel) -> None:
+    other = FormModel(find_preset("v1-imdb-small"))
+    async with opened(FormApp(model), size=(100, 40)) as pilot:
+        rows = [FieldRow(spec, model) for spec in FIELDS]
+        for row in rows:
+            row.load(other)
+            row.set_problem("wrong")
+        await pilot.app.query_one(ConfigForm).mount_all(rows)
+        entry = next(row for row in rows if row.spec.path == "model.hidden_size").query_one(Input)
+        assert entry.value == other.text("model.hidden_size") != model.text("model.hidden_size")
+
+
 async def test_a_folded_group_mounts_its_rows_when_it_is_opened(model: FormModel) -> None:
     app = FormApp(model)
     async with opened(app, size=(100, 60)) as pilot:

@@ -197,7 +197,8 @@ async def test_zoom_gives_one_pane_the_room_and_tab_the_next(tmp_path: Path) -> 
         await until(lambda: lr.size.height > before + 5 and not loss.display, "the next pane")
         await until(lambda: "e-3" in text_of(app), "its picture")
         await pilot.press("escape")
-        await until(lambda: loss.size.height == before, "the room is given back")
+        # the lines above and below it may have come and gone meanwhile
+        await until(lambda: abs(loss.size.height - before) <= 2 and loss.display, "the room is given back")
 
 
 async def test_the_log_shows_what_was_printed_without_its_control_bytes(tmp_path: Path) -> None:

@@ -42,28 +42,27 @@ class FieldRow(Widget):
         self._model = model
         self._problem = ""
         self._shows_problem = False
+        # what is edited; here and not in `compose`, since another draft may be loaded before that has run
+        self.control = self._make_control()
         self.set_class(spec.advanced, "-advanced")
 
     def compose(self) -> ComposeResult:
+        yield self.control
+
+    def _make_control(self) -> Widget:
         text = self._model.text(self.spec.path)
         if self.spec.kind == "texts":
             from tui.widgets.lines_input import LinesInput
 
-            yield LinesInput(text)
-        elif self.spec.kind in ("choice", "bool"):
-            yield ChoiceControl(self.spec.choices or ("true", "false"), text)
-        else:
-            entry = LineInput(text, placeholder="made up" if self.spec is NAME else "")
-            entry.styles.width = self._control_width
-            yield entry
+            return LinesInput(text)
+        if self.spec.kind in ("choice", "bool"):
+            return ChoiceControl(self.spec.choices or ("true", "false"), text)
+        entry = LineInput(text, placeholder="made up" if self.spec is NAME else "")
+        entry.styles.width = self._control_width
+        return entry
 
     def on_mount(self) -> None:
         self._fit()
-
-    @property
-    def control(self) -> Widget:
-        """What has the focus when the field is edited."""
-        return self.children[0]
 
     @property
     def shown_problem(self) -> str:
