@@ -16,7 +16,7 @@ from engine.objectives.chunked_loss import LARGEST_HIDDEN, chunked_cross_entropy
 
 _CHUNKED_UP_TO_HIDDEN = 64  # beyond it one large matrix product is faster (docs/log.md)
 _CHUNK = 64  # predictions whose logits exist at once
-_SCORED_AT_ONCE = {"cpu": 2**20, "cuda": 2**27}  # numbers of logits
+_SCORED_AT_ONCE = {"cpu": 2**19, "cuda": 2**27}  # numbers of logits
 
 
 def vocabulary_loss(model: Transformer, features: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
