@@ -48,12 +48,18 @@ def one_thread() -> Iterator[None]:
 
 def machine() -> dict[str, str]:
     """What the last bits of a sum depend on: other kernels, or other threads, add in another order."""
-    with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
-        model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "unknown")
-    kernels = torch.backends.cpu.get_cpu_capability()
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    wanted = [flag for flag in facts.get("flags", "").split() if flag.startswith(("avx", "amx", "fma"))]
     with one_thread():  # as `losses_of` trains
         threads = torch.get_num_threads()
-    return {"torch": str(torch.__version__), "cpu": model, "kernels": kernels, "threads": str(threads)}
+    return {
+        "torch": str(torch.__version__),
+        "cpu": " ".join(facts.get(key, "?") for key in ("model name", "cpu family", "model", "cache size")),
+        "instructions": " ".join(sorted(wanted)),
+        "kernels": torch.backends.cpu.get_cpu_capability(),
+        "threads": str(threads),
+    }
 
 
 def losses_of(name: str, runs: Path) -> dict[str, list[float]]:
