@@ -6,24 +6,14 @@ Progress, then one Inspection, Built or Failure. It ends when its stdin does, so
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
-import tempfile
-import threading
 from collections.abc import Iterator
-from typing import IO
 
 import msgspec
 
 from presets.schema import DataConfig
 from runs.cache_format import LongDocument
-from runs.launch import child_environment
+from runs.line_process import LineProcess
 from runs.pace import Pace
-
-_REPORT_CHARACTERS = 20_000
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -123,48 +113,18 @@ Answer = Progress | Inspection | Built | Failure
 _decoder: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
 
 
-class DataProcess:
-    """One child at work; a context manager, which ends it. Call it off the event loop."""
+class DataProcess(LineProcess):
+    """One child at work; a context manager, which ends it. A half-built cache stays as it is."""
 
     def __init__(self, request: Request) -> None:
         """Start it. Raises OSError when no process can be had."""
-        self._closed = threading.Event()
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - `close` does
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "engine.data.inspect"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._errors,
-                env=child_environment(),
-                start_new_session=True,  # ctrl+c in a terminal is the reader's to handle
-            )
-        except BaseException:
-            self._errors.close()
-            raise
-        with contextlib.suppress(BrokenPipeError):  # it died at once; `answers` says why
-            assert self._process.stdin is not None
-            self._process.stdin.write(msgspec.json.encode(request) + b"\n")
-            self._process.stdin.flush()
-
-    def __enter__(self) -> DataProcess:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @property
-    def pid(self) -> int:
-        """Of the child."""
-        return self._process.pid
+        super().__init__("engine.data.inspect")
+        self.write(msgspec.json.encode(request) + b"\n")
 
     def answers(self) -> Iterator[Answer]:
         """Progress as it comes, then one Inspection, Built or Failure; nothing more once it was closed."""
-        assert self._process.stdout is not None
         pace = Pace()
-        for line in self._process.stdout:
-            if self._closed.is_set():
-                return
+        for line in self.lines():
             try:
                 answer = _decoder.decode(line)
             except (msgspec.MsgspecError, ValueError):
@@ -174,35 +134,11 @@ class DataProcess:
                 continue
             yield answer
             return
-        self._process.wait()
-        if not self._closed.is_set():
-            yield self._died()
-
-    def kill(self) -> None:
-        """End the child at once, from any thread; `answers` ends with it. A half-built cache stays as it is."""
-        self._closed.set()
-        if self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-
-    def close(self) -> None:
-        """Kill what is still there, and let go of its pipes."""
-        self.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._errors):
-            with contextlib.suppress(OSError):
-                if pipe is not None:
-                    pipe.close()
-
-    def _died(self) -> Failure:
-        self._errors.seek(0)
-        report = self._errors.read()[-_REPORT_CHARACTERS:].decode("utf-8", "replace").strip()
-        code = self._process.returncode
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-        if code == -signal.SIGKILL:
-            how += " (is the memory full?)"
-        said = f": {report.splitlines()[-1]}" if report else ""
-        return Failure(f"the process that reads the data {how}{said}", report)
+        if not self.is_closed:
+            self.wait()
+        if not self.is_closed:
+            how, report = self.last_words()
+            yield Failure(f"the process that reads the data {how}", report)
 
 
 def with_pace(progress: Progress, pace: Pace, now: float | None = None) -> Progress:
