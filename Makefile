@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 # A clone works from its own files, also with a shared environment (VENV=...)
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: run install test check lint types imports bench docs clean
+.PHONY: run install test check lint types imports bench faults docs clean
 
 run: $(STAMP)  ## open the dashboard; without a terminal, train the quickstart preset
 	@$(BIN)/python -m tui
@@ -40,6 +40,9 @@ imports: $(STAMP)
 
 bench: $(STAMP)  ## measurements; never decide whether tests pass
 	$(BIN)/python -m tests.benchmarks
+
+faults: $(STAMP)  ## the long form of every fault harness: kills, full disks, hostile input; about an hour
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults
 
 docs: $(STAMP)  ## regenerate what is made from the schema
 	$(BIN)/python -m presets.reference > docs/configuration.md
