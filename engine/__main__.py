@@ -7,17 +7,10 @@ import os
 import sys
 from pathlib import Path
 
-from engine.distributed import join_world, use_threads
-from engine.live_control import answered
-from engine.preparation import prepare
-from engine.recorder import Recorder, write_error
-from engine.stopping import StopRequested, StopSignal
-from engine.trainer import Trainer
-from presets.config import require_valid
-from runs.control import ENDING_VERBS
-from runs.events import AttemptEnded
+from engine.console import allow_last_words, guard_console
+from engine.last_words import LastWords
+from engine.progress import ProgressMark
 from runs.folder import RunFolder
-from runs.status import Outcome
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,34 +21,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--resume", default="")
     options = parser.parse_args(arguments)
     os.umask(0o077)
+    guard_console()
     folder = RunFolder(options.run.resolve())
     attempt = folder.attempt(options.attempt)
     rank = int(os.environ.get("RANK", "0"))
-    trainer: Trainer | None = None
+    last_words = LastWords(attempt, rank)
+    mark = ProgressMark(attempt, rank, int(os.environ.get("WORLD_SIZE", "1")))
     try:
-        stop = StopSignal(folder, is_main=rank == 0)
-        config = require_valid(folder.config())
-        recorder = Recorder(attempt, is_main=rank == 0)
-        try:
-            world = join_world(config.launch)
-            use_threads(config.launch, world.size)
-            prepared = prepare(folder, config, world, recorder, stop, options.resume)
-            trainer = Trainer(prepared, world, recorder, stop)
-            try:
-                outcome = trainer.train()
-            finally:
-                prepared.samples.close()
-            world.close()
-        except StopRequested as request:
-            reason = f"{request}, before the first step"
-            ending = stop.ending
-            outcome = Outcome(state=ending, reason=reason, step=0, total_steps=0)
-            for asked in stop.take_requests():
-                recorder.event(0, answered(asked, reason, accepted=asked.verb in ENDING_VERBS))
-            recorder.event(0, AttemptEnded(state=ending, reason=reason))
-        recorder.outcome(outcome)
+        # torch comes only now: what fails on import is reported like everything else
+        from engine.attempt import train_attempt
+
+        train_attempt(folder, attempt, rank, options.resume, mark)
     except BaseException as error:  # noqa: BLE001 (everything ends up here: said in full, then exit 1)
-        write_error(attempt, rank, error, trainer.state.step if trainer else 0)
+        allow_last_words()
+        last_words.say(error, mark.step)
         print_exception(error)
         return 1
     return 0

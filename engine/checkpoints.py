@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import safetensors
 import safetensors.torch
-import torch
 from torch import Tensor
 
+from engine.checkpoint_files import (
+    MODEL,
+    OPTIMIZER,
+    STATE,
+    Damage,
+    Manifest,
+    read_manifest,
+    require_whole,
+    sync_folder,
+    write_files,
+    write_manifest,
+)
+from engine.checkpoint_order import NAME, dropped, meant, stand_ins, step_of
 from engine.window import WindowSums
-from runs.checksums import sha256_of
 from runs.folder import write_atomically
+from runs.safe_files import folder_names, read_bytes, read_text
 
-_NAME = re.compile(r"step-\d{8,}")
-_MANIFEST = "manifest.json"
+_BUILDING, _REPLACED, _DROPPED = ".building", ".replaced", ".dropped"
+_TEMPORARY = re.compile(r"\.(last|best)\..*\.tmp")
+_MOST_POINTER_BYTES = 100
+_MOST_STATE_BYTES = 1 << 20
 
 
 class CheckpointError(RuntimeError):
@@ -50,22 +65,6 @@ class TrainState(msgspec.Struct, frozen=True):
     compiled: bool | None = None
 
 
-class FileEntry(msgspec.Struct, frozen=True):
-    """Size and SHA-256 of one file."""
-
-    num_bytes: int
-    sha256: str
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """`manifest.json`, written last: without it a folder is no checkpoint."""
-
-    step: int
-    torch_version: str
-    created: float
-    files: dict[str, FileEntry]
-
-
 @dataclass(frozen=True)
 class Loaded:
     """A verified checkpoint."""
@@ -77,10 +76,11 @@ class Loaded:
 
 
 class CheckpointStore:
-    """The `checkpoints` folder of a run."""
+    """The `checkpoints` folder of a run. Remembers which checkpoints were found damaged or were gone back from."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._uncounted: set[str] = set()
 
     def save(
         self,
@@ -94,134 +94,163 @@ class CheckpointStore:
     ) -> tuple[str, int]:
         """Write a checkpoint, move the pointers to it, drop old ones. Returns its name and size in bytes.
 
-        texts: further small files, such as the tokenizer. Raises OSError, and leaves nothing half-made behind.
+        texts: further small files, such as the tokenizer. keep: how many of the newest stay, besides the best.
+        Raises OSError, and leaves nothing half-made behind.
         """
         name = f"step-{state.step:08d}"
-        target, building = self.folder / name, self.folder / f"{name}.building"
+        target, building = self.folder / name, self.folder / (name + _BUILDING)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        shutil.rmtree(building, ignore_errors=True)
+        manifests = self._manifests()
+        serial = 1 + max((manifest.serial for manifest in manifests.values()), default=0)
+        _remove(building)
         try:
             building.mkdir(mode=0o700)
-            (building / "model.safetensors").write_bytes(safetensors.torch.save(_contiguous(model)))
-            (building / "optimizer.safetensors").write_bytes(safetensors.torch.save(_contiguous(optimizer)))
-            (building / "state.json").write_bytes(msgspec.json.encode(state))
-            for file_name, text in texts.items():
-                (building / file_name).write_text(text, encoding="utf-8")
-            num_bytes = _seal(building, state.step)
-            replaced = self.folder / f"{name}.replaced"
-            shutil.rmtree(replaced, ignore_errors=True)
-            if target.exists():  # a run resumed from further back comes to the same step again
-                target.rename(replaced)
-            building.rename(target)
-            _sync_folder(self.folder)
-            shutil.rmtree(replaced, ignore_errors=True)
+            files = write_files(building, {MODEL: safetensors.torch.save(_contiguous(model))})
+            files |= write_files(building, {OPTIMIZER: safetensors.torch.save(_contiguous(optimizer))})
+            files |= write_files(building, {STATE: msgspec.json.encode(state)})
+            files |= write_files(building, {file: text.encode() for file, text in texts.items()})
+            write_manifest(building, state.step, files, serial, is_best=is_best)
+            self._put_in_place(building, target)
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
             raise
+        self._uncounted.discard(name)
         write_atomically(self.folder / "last", name.encode() + b"\n")
         if is_best:
             write_atomically(self.folder / "best", name.encode() + b"\n")
         self._prune(keep)
-        return name, num_bytes
+        return name, sum(entry.num_bytes for entry in files.values())
 
-    def point_best_to_last(self) -> None:
-        """The last checkpoint turned out to be the best."""
-        write_atomically(self.folder / "best", (self.folder / "last").read_bytes())
+    def clean_up(self) -> None:
+        """Remove what a killed save left half-made, and bring back what it had moved aside. Raises OSError.
+
+        For the one process that is going to save.
+        """
+        for name in folder_names(self.folder):
+            whole, dot, suffix = name.partition(".")
+            if not NAME.fullmatch(whole) or dot + suffix not in (_BUILDING, _REPLACED, _DROPPED):
+                continue
+            if dot + suffix == _REPLACED and not os.path.lexists(self.folder / whole):
+                (self.folder / name).rename(self.folder / whole)
+            else:
+                shutil.rmtree(self.folder / name, ignore_errors=True)
+        for path in self.folder.glob(".*.tmp"):
+            if _TEMPORARY.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
     def names(self) -> list[str]:
-        """All checkpoints, oldest first."""
-        if not self.folder.is_dir():
-            return []
-        return sorted(path.name for path in self.folder.iterdir() if _NAME.fullmatch(path.name))
+        """All checkpoints, by their steps."""
+        return sorted(filter(NAME.fullmatch, folder_names(self.folder)), key=step_of)
 
     def resolve(self, reference: str) -> str:
         """The name that `last`, `best`, a step or a name stands for. Raises CheckpointError."""
-        names = self.names()
-        if reference in ("last", "best"):
+        if reference == "last" or reference == "best":
             try:
-                pointed = (self.folder / reference).read_text(encoding="utf-8").strip()
-            except OSError:
-                pointed = names[-1] if names and reference == "last" else ""
-            if _NAME.fullmatch(pointed):
-                return pointed
-            raise CheckpointError(f"the run has no {reference} checkpoint")
-        wanted = f"step-{int(reference):08d}" if reference.isdigit() else reference
+                pointed = read_text(self.folder / reference, _MOST_POINTER_BYTES).strip()
+            except (OSError, UnicodeDecodeError):
+                pointed = ""
+            found = meant(reference, pointed, self.names(), self._manifests())
+            if not found:
+                raise CheckpointError(f"the run has no {reference} checkpoint")
+            return found
+        names = self.names()
+        wanted = f"step-{int(reference):08d}" if reference.isdecimal() else reference
         if wanted not in names:
             there = ", ".join(names) or "none"
             raise CheckpointError(f"the run has no checkpoint {reference!r}; it has {there}")
         return wanted
 
-    def damage(self, name: str) -> str:
-        """What is wrong with a checkpoint, or nothing."""
-        folder = self.folder / name
+    def damage(self, name: str, *, with_optimizer: bool = True) -> str:
+        """What is wrong with a checkpoint, or nothing. with_optimizer: its optimizer is needed, too."""
         try:
-            manifest = msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=Manifest)
-            for file_name, entry in manifest.files.items():
-                if sha256_of(folder / file_name) != entry.sha256:
-                    return f"{file_name} was altered or cut short"
-        except FileNotFoundError as error:
-            return f"{Path(str(error.filename)).name} is missing"
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            return f"its manifest cannot be read ({error})"
+            require_whole(self.folder / name, step_of(name), with_optimizer=with_optimizer)
+        except Damage as damage:
+            self._uncounted.add(name)
+            return str(damage)
         return ""
 
-    def load(self, reference: str, *, with_optimizer: bool = True) -> tuple[Loaded, str]:
-        """A verified checkpoint and, when an older one had to do, a sentence on why.
+    def choose(self, reference: str, *, with_optimizer: bool = True) -> tuple[str, str]:
+        """The name of a verified checkpoint and, when an older one has to do, a sentence on why.
 
         Only `last` falls back; another reference names one checkpoint and no other will do.
         Raises CheckpointError.
         """
         wanted = self.resolve(reference)
-        candidates = [wanted]
-        if reference == "last":
-            candidates += [name for name in reversed(self.names()) if name < wanted]
         reasons: list[str] = []
-        for name in candidates:
-            damage = self.damage(name)
+        manifests = self._manifests()
+        others = stand_ins(wanted, self.names(), manifests) if reference == "last" else []
+        for name in (wanted, *others):
+            damage = self.damage(name, with_optimizer=with_optimizer)
             if not damage:
-                return self._read(name, with_optimizer), "; ".join(reasons)
+                serial = manifests[name].serial if name in manifests else 0
+                self._uncounted |= {other for other, its in manifests.items() if its.serial > serial}
+                return name, "; ".join(reasons)
             reasons.append(f"{name}: {damage}")
         raise CheckpointError("no checkpoint can be used: " + "; ".join(reasons))
 
-    def _read(self, name: str, with_optimizer: bool) -> Loaded:
+    def load(self, reference: str, *, with_optimizer: bool = True) -> tuple[Loaded, str]:
+        """A verified checkpoint and, when an older one had to do, a sentence on why.
+
+        Raises CheckpointError, as `choose` does, and when the files hold something else than a checkpoint.
+        """
+        name, fallback = self.choose(reference, with_optimizer=with_optimizer)
         folder = self.folder / name
-        optimizer = folder / "optimizer.safetensors"
-        return Loaded(
-            name=name,
-            model=safetensors.torch.load_file(folder / "model.safetensors"),
-            optimizer=safetensors.torch.load_file(optimizer) if with_optimizer else {},
-            state=msgspec.json.decode((folder / "state.json").read_bytes(), type=TrainState),
-        )
+        try:
+            loaded = Loaded(
+                name=name,
+                model=safetensors.torch.load_file(folder / MODEL),
+                optimizer=safetensors.torch.load_file(folder / OPTIMIZER) if with_optimizer else {},
+                state=msgspec.json.decode(read_bytes(folder / STATE, _MOST_STATE_BYTES), type=TrainState),
+            )
+        except (OSError, ValueError, RecursionError, safetensors.SafetensorError) as error:
+            raise CheckpointError(f"{name} cannot be read: {error}") from error
+        return loaded, fallback
+
+    def _put_in_place(self, building: Path, target: Path) -> None:
+        replaced = target.with_name(target.name + _REPLACED)
+        _remove(replaced)
+        is_again = os.path.lexists(target)  # a run resumed from further back comes to the same step again
+        if is_again:
+            target.rename(replaced)
+        try:
+            building.rename(target)
+        except OSError:
+            if is_again:
+                replaced.rename(target)
+            raise
+        sync_folder(self.folder)
+        _remove(replaced)
+
+    def _manifests(self) -> dict[str, Manifest]:
+        """Of all checkpoints whose manifest is sound."""
+        found: dict[str, Manifest] = {}
+        for name in self.names():
+            with contextlib.suppress(Damage):
+                found[name] = read_manifest(self.folder / name, step_of(name))
+        return found
 
     def _prune(self, keep: int) -> None:
-        """Drop the oldest beyond `keep`, never one that a pointer names."""
-        pinned = {self.resolve(pointer) for pointer in ("last", "best") if (self.folder / pointer).exists()}
-        for name in self.names()[:-keep]:
-            if name not in pinned:
-                shutil.rmtree(self.folder / name, ignore_errors=True)
-
-
-def _seal(folder: Path, step: int) -> int:
-    """Write the manifest and force everything to the disk. Returns the size in bytes."""
-    entries: dict[str, FileEntry] = {}
-    for path in sorted(folder.iterdir()):
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-        entries[path.name] = FileEntry(path.stat().st_size, sha256_of(path))
-    manifest = Manifest(step, str(torch.__version__), time.time(), entries)
-    write_atomically(folder / _MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
-    _sync_folder(folder)
-    return sum(entry.num_bytes for entry in entries.values())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        """Drop old ones, now that the newest is verified; never one that a pointer names."""
+        pinned: set[str] = set()
+        for pointer in ("last", "best"):
+            with contextlib.suppress(CheckpointError):
+                pinned.add(self.resolve(pointer))
+        for name in dropped(self.names(), self._manifests(), self._uncounted, pinned, keep):
+            aside = self.folder / (name + _DROPPED)
+            with contextlib.suppress(OSError):  # it stays, and goes another time
+                _remove(aside)
+                (self.folder / name).rename(aside)  # a half-deleted one must not look like a checkpoint
+                _remove(aside)
 
 
 def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Copies on the CPU that share no memory, as safetensors wants them."""
     return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+
+
+def _remove(path: Path) -> None:
+    """Delete a folder or whatever stands in its place, a link itself and not what it points to. Raises OSError."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -11,9 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from engine.progress import NO_MARK, ProgressMark
 from presets.schema import LaunchConfig
-
-_TIMEOUT = timedelta(minutes=30)
 
 
 class DeviceError(RuntimeError):
@@ -22,11 +21,16 @@ class DeviceError(RuntimeError):
 
 @dataclass(frozen=True)
 class World:
-    """rank 0 writes records and checkpoints; with one process every operation here is free."""
+    """rank 0 writes records and checkpoints; with one process every operation here is free.
+
+    mark: says where this rank is. limit_s: how long it waits for the others before that is an error.
+    """
 
     rank: int
     size: int
     device: torch.device
+    mark: ProgressMark = NO_MARK
+    limit_s: float = 600.0
 
     @property
     def is_main(self) -> bool:
@@ -35,7 +39,9 @@ class World:
     def sum(self, tensor: Tensor) -> Tensor:
         """Add up a tensor over all processes, in place."""
         if self.size > 1:
+            self.mark.enter()
             dist.all_reduce(tensor)
+            self.mark.leave()
         return tensor
 
     def any(self, wants: bool) -> bool:
@@ -43,7 +49,9 @@ class World:
         if self.size == 1:
             return wants
         flag = torch.tensor(int(wants), dtype=torch.int32)
+        self.mark.enter()
         dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+        self.mark.leave()
         return bool(flag)
 
     def gather(self, value: float) -> list[float]:
@@ -57,14 +65,18 @@ class World:
     def barrier(self) -> None:
         """Wait for all."""
         if self.size > 1:
+            self.mark.enter()
             dist.barrier()
+            self.mark.leave()
 
     def from_main(self, value: Any) -> Any:
         """Rank 0's plain-data value, on every rank."""
         if self.size == 1:
             return value
         box = [value]
+        self.mark.enter()
         dist.broadcast_object_list(box, src=0, device=self.device if self.device.type == "cuda" else None)
+        self.mark.leave()
         return box[0]
 
     def close(self) -> None:
@@ -73,17 +85,24 @@ class World:
             dist.destroy_process_group()
 
 
-def join_world(launch: LaunchConfig) -> World:
-    """Choose the device and, under torchrun, join the others. Raises DeviceError."""
+def join_world(launch: LaunchConfig, mark: ProgressMark = NO_MARK) -> World:
+    """Choose the device and, under torchrun, join the others. Raises DeviceError.
+
+    mark: tells from here on when this rank waits for the others.
+    """
     rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     device = _device(launch, int(os.environ.get("LOCAL_RANK", "0")))
     if size > 1:
+        limit = timedelta(seconds=launch.collective_timeout)
+        mark.limit(limit.total_seconds())
+        mark.enter()
         if device.type == "cuda":
             # gloo for what the hosts agree on, so that no step waits for a device
-            dist.init_process_group("cpu:gloo,cuda:nccl", timeout=_TIMEOUT, device_id=device)
+            dist.init_process_group("cpu:gloo,cuda:nccl", timeout=limit, device_id=device)
         else:
-            dist.init_process_group("gloo", timeout=_TIMEOUT)
-    return World(rank, size, device)
+            dist.init_process_group("gloo", timeout=limit)
+        mark.leave()
+    return World(rank, size, device, mark, launch.collective_timeout)
 
 
 def use_threads(launch: LaunchConfig, num_processes: int) -> int:

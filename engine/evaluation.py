@@ -36,6 +36,7 @@ def _sums(run: Prepared, world: World, rows: Tensor, rows_at_once: int) -> Tenso
     parts = []
     try:
         for samples in torch.split(rows, rows_at_once):
+            world.mark.at("in evaluation")
             with autocast(run.precision, world.device):
                 parts.append(
                     run.objective.score_sums(run.model, run.objective.frozen_batch(run.validation, samples))

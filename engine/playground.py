@@ -27,6 +27,7 @@ from presets.fields import Value
 from presets.schema import RunConfig
 from runs.events import ProbeResult
 from runs.folder import RunFolder
+from runs.safe_files import read_bytes, read_text
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -78,7 +79,7 @@ def load_model(folder: RunFolder, checkpoint: str) -> LoadedModel:
     store = CheckpointStore(folder.checkpoints_dir)
     loaded, note = store.load(checkpoint, with_optimizer=False)
     saved = store.folder / loaded.name
-    config = from_toml((saved / "config.toml").read_text(encoding="utf-8"))
+    config = from_toml(read_text(saved / "config.toml"))
     tokenizer = load_tokenizer(saved / "tokenizer.json")
     model = build_model(config, tokenizer.get_vocab_size(), _labels(saved / "labels.json"))
     try:
@@ -94,8 +95,8 @@ def _labels(path: Path) -> tuple[str, ...]:
     if not path.exists():
         return ()
     try:
-        return msgspec.json.decode(path.read_bytes(), type=tuple[str, ...])
-    except msgspec.DecodeError as error:
+        return msgspec.json.decode(read_bytes(path), type=tuple[str, ...])
+    except (msgspec.DecodeError, RecursionError) as error:
         raise CheckpointError(f"{path}: not a list of labels: {error}") from error
 
 

@@ -73,7 +73,7 @@ def prepare(
 ) -> Prepared:
     """Build all parts on this rank. Raises DataError, CheckpointError, DeviceError, StopRequested."""
     checkpoints = CheckpointStore(folder.checkpoints_dir)
-    loaded = _load(checkpoints, resume, recorder) if resume else None
+    loaded = _load(checkpoints, resume, world, recorder)
     tokenizer = checkpoints.folder / loaded.name / "tokenizer.json" if loaded else None
     before = loaded.state if loaded else TrainState()
     if config.optim.algorithm == "adamw8bit" and world.device.type != "cuda":  # before minutes of reading text
@@ -153,10 +153,16 @@ def evaluated_rows(num_rows: int, wanted: int) -> Tensor:
     return torch.randperm(num_rows, generator=generator)[:wanted].sort().values
 
 
-def _load(checkpoints: CheckpointStore, resume: str, recorder: Recorder) -> Loaded:
-    loaded, fallback = checkpoints.load(resume)
-    if fallback:
-        event = CheckpointFellBack(wanted=checkpoints.resolve(resume), used=loaded.name, reason=fallback)
+def _load(checkpoints: CheckpointStore, resume: str, world: World, recorder: Recorder) -> Loaded | None:
+    """What to go on from. Rank 0 decides which checkpoint that is, so that all go on from the same."""
+    if world.is_main:
+        checkpoints.clean_up()
+    if not resume:
+        return None
+    name, fallback = world.from_main(checkpoints.choose(resume) if world.is_main else None)
+    loaded, _ = checkpoints.load(name)
+    if fallback and world.is_main:
+        event = CheckpointFellBack(wanted=checkpoints.resolve(resume), used=name, reason=fallback)
         recorder.event(loaded.state.step, event)
     return loaded
 

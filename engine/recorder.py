@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import time
-import traceback
-from pathlib import Path
 
 import msgspec
 
-from runs.events import Event, Progress
+from engine.console import say
+from engine.disk_watch import DiskWatch
+from runs.disk import is_full
+from runs.events import DiskNoticed, Event, Progress
 from runs.folder import Attempt, write_atomically
 from runs.pace import Pace
-from runs.processes import this_host
 from runs.records import RecordWriter
-from runs.status import ErrorReport, Outcome
+from runs.reserve import Reserve, clear_reserves
+from runs.status import Outcome
 
 _PROGRESS_INTERVAL_S = 0.5
+_OUTCOME_INTERVAL_S = 1.0
 
 
 class Recorder:
-    """Appends to `metrics.jsonl` and `events.jsonl` of one attempt; silent on every other rank."""
+    """Appends to `metrics.jsonl` and `events.jsonl` of one attempt; silent on every other rank.
+
+    Without room on the disk, recording pauses and training does not: what comes waits in memory, an event in the
+    reserve's room says so, and once there is room everything is put down in order.
+    """
 
     def __init__(self, attempt: Attempt, is_main: bool) -> None:
         self.attempt = attempt
@@ -31,31 +35,49 @@ class Recorder:
         self._progress_at = -_PROGRESS_INTERVAL_S
         self._phase = ""
         self._pace = Pace()
-        self._step = 0
-        self._metrics = RecordWriter(attempt.metrics_file) if is_main else None
-        self._events = RecordWriter(attempt.events_file) if is_main else None
+        self._step = self._newest_step = 0
+        self._writers: tuple[RecordWriter, ...] = ()
+        self._disk: DiskWatch | None = None
+        if is_main:
+            clear_reserves(attempt)
+            self._metrics = RecordWriter(attempt.metrics_file)
+            self._events = RecordWriter(attempt.events_file)
+            self._writers = (self._metrics, self._events)
+            self._disk = DiskWatch(Reserve(attempt), self._say_now)
 
     @property
     def elapsed_s(self) -> float:
         """Seconds since this attempt began."""
         return time.monotonic() - self._started
 
+    @property
+    def disk(self) -> DiskWatch:
+        """What pauses for lack of room; rank 0 alone has one."""
+        assert self._disk is not None
+        return self._disk
+
     def metrics(self, step: int, tokens: int, values: dict[str, float]) -> None:
         """One record; a value that is not finite is written as null."""
         self._step = step
-        if self._metrics is not None:
+        self._newest_step = max(step, self._newest_step)
+        if self.is_main:
             head = {"step": step, "time": time.time(), "elapsed_s": round(self.elapsed_s, 4), "tokens": tokens}
-            self._metrics.write({**head, **values})
+            self._append(self._metrics, {**head, **values})
 
     def event(self, step: int, event: Event) -> None:
         """One event, with its time and step filled in; it is also a line of the console."""
-        if self._events is None:
+        if not self.is_main:
             return
-        self._events.write(msgspec.structs.replace(event, time=time.time(), step=step))
-        fields = msgspec.to_builtins(event)
-        fields = {name: value for name, value in fields.items() if name not in ("seq", "time", "step", "probes")}
-        stamp = time.strftime("%H:%M:%S")
-        os.write(1, f"{stamp} step {step} {json.dumps(fields, ensure_ascii=False)}\n".encode())
+        self._newest_step = max(step, self._newest_step)
+        event = msgspec.structs.replace(event, time=time.time(), step=step)
+        if self._append(self._events, event):
+            _print(event)
+
+    def is_behind(self) -> bool:
+        """Whether records wait for room on the disk, after a new try to put them down."""
+        if self.is_main and self.disk.is_paused("recording"):
+            self._catch_up(at_once=True)
+        return any(writer.num_waiting for writer in self._writers)
 
     def progress(self, phase: str, done: int, total: int, unit: str) -> None:
         """Report a long step with its rate, at most twice a second, but every new phase and every end."""
@@ -69,30 +91,64 @@ class Recorder:
 
     def sync(self) -> None:
         """Force the records to the disk, before a checkpoint counts."""
-        for writer in (self._metrics, self._events):
-            if writer is not None:
-                writer.sync()
+        for writer in self._writers:
+            writer.sync()
 
     def outcome(self, outcome: Outcome) -> None:
-        """Write how the attempt ended."""
-        if self.is_main:
-            stamped = msgspec.structs.replace(outcome, elapsed_s=self.elapsed_s, ended=time.time(), exit_code=0)
-            write_atomically(self.attempt.outcome_file, msgspec.json.encode(stamped))
+        """Write how the attempt ended; on a full disk as soon as there is room."""
+        if not self.is_main:
+            return
+        self.disk.close()
+        stamped = msgspec.structs.replace(outcome, elapsed_s=self.elapsed_s, ended=time.time(), exit_code=0)
+        while True:
+            try:
+                write_atomically(self.attempt.outcome_file, msgspec.json.encode(stamped))
+                break
+            except OSError as error:
+                if not is_full(error):
+                    raise
+                time.sleep(_OUTCOME_INTERVAL_S)
+        for writer in reversed(self._writers):  # events first: they are few, and say more
+            writer.flush()
+
+    def _append(self, writer: RecordWriter, record: Event | dict[str, float]) -> bool:
+        """Write a record, or let it wait; whether it was written."""
+        if self.disk.is_paused("recording") and not self._catch_up():
+            writer.hold(record)
+            return False
+        if writer.write(record):
+            return True
+        self._pause()
+        return False
+
+    def _pause(self) -> None:
+        where = self.attempt.path.parent.parent
+        self.disk.pause(
+            "recording",
+            f"the disk of {where} is full: records wait in memory and training goes on; make room on it",
+        )
+
+    def _catch_up(self, *, at_once: bool = False) -> bool:
+        """Put down what waits, when there is room again; whether nothing waits any more."""
+        if not self.disk.finds_room(at_once=at_once):
+            return False
+        if not all(writer.flush() for writer in self._writers):
+            self._pause()
+            return False
+        message = "there is room on the disk again, and what waited is recorded"
+        num_dropped = sum(writer.num_dropped for writer in self._writers)
+        if num_dropped:
+            message += f"; {num_dropped:,} records in all were more than could wait, and are lost"
+        self.disk.go_on("recording", message)
+        return True
+
+    def _say_now(self, event: DiskNoticed) -> None:
+        event = msgspec.structs.replace(event, time=time.time(), step=self._newest_step)
+        self._events.write(event)
+        _print(event)
 
 
-def write_error(attempt: Attempt, rank: int, error: BaseException, step: int = 0) -> None:
-    """Leave this rank's last words in `ranks/error-<rank>.json`."""
-    report = ErrorReport(
-        rank=rank,
-        exception=type(error).__name__,
-        message=str(error),
-        traceback="".join(traceback.format_exception(error)),
-        time=time.time(),
-        monotonic_ns=time.monotonic_ns(),
-        step=step,
-        host=this_host(),
-    )
-    with contextlib.suppress(OSError):  # a full disk must not hide the error itself
-        attempt.ranks_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path: Path = attempt.ranks_dir / f"error-{rank}.json"
-        write_atomically(path, msgspec.json.encode(report))
+def _print(event: Event) -> None:
+    fields = msgspec.to_builtins(event)
+    fields = {name: value for name, value in fields.items() if name not in ("seq", "time", "step", "probes")}
+    say(f"{time.strftime('%H:%M:%S')} step {event.step} {json.dumps(fields, ensure_ascii=False)}")

@@ -75,7 +75,7 @@ class Trainer:
             except StopRequested:
                 is_made = False  # while the stream was waited for
             except DataError:
-                self._save(is_best=False)  # the stream broke off; resuming goes on from here
+                self._save(is_best=False, is_end=True)  # the stream broke off; resuming goes on from here
                 raise
             if is_made:
                 self._after_step()
@@ -93,6 +93,7 @@ class Trainer:
         if wants_attention and self.world.size == 1:
             return False
         state, step = self.state, self.state.step
+        self.world.mark.at("in training", step)
         started = time.perf_counter()
         update = self.updater.make(
             step,
@@ -131,7 +132,7 @@ class Trainer:
         is_best = step % train.eval_every == 0 and self._evaluate()
         if step % self.config.probes.every == 0:
             self._probe()
-        if step % train.checkpoint_every == 0 or is_best:
+        if step % train.checkpoint_every == 0 or is_best or self._owes_checkpoint():
             self._save(is_best)
         if step % _COLLECT_EVERY == 0:
             gc.collect()
@@ -152,6 +153,7 @@ class Trainer:
 
     def _record(self) -> None:
         """Write what happened since the last record, and look at how it goes."""
+        self.world.mark.at("writing a record", self.state.step)
         step, sums = self.state.step, self.window.read()
         seconds_by_rank = self.world.gather(self.stopwatch.compute_s / max(1, self.stopwatch.num_steps(step)))
         share = (step - 1) / self.total_steps
@@ -192,6 +194,7 @@ class Trainer:
 
         counts: towards early stopping and a plateau; one that somebody asked for does not.
         """
+        self.world.mark.at("in evaluation", self.state.step)
         paused_at = time.perf_counter()
         scores, rows_at_once = evaluate(self.run, self.world, self.updater.micro_batch)
         if rows_at_once < self.updater.micro_batch:
@@ -226,6 +229,7 @@ class Trainer:
     def _probe(self) -> None:
         if not self.world.is_main or not self.config.probes.texts:
             return
+        self.world.mark.at("in a probe")
         paused_at = time.perf_counter()
         results, complaints = probe_sentences(self.run)
         for complaint in complaints if self.state.step == 0 else ():
@@ -233,8 +237,14 @@ class Trainer:
         self.recorder.event(self.state.step, Probed(probes=results))
         self.stopwatch.leave_out(time.perf_counter() - paused_at)
 
-    def _save(self, is_best: bool) -> None:
-        self.stopwatch.leave_out(self.saver.save(self.state, self.window.read(), is_best=is_best))
+    def _save(self, is_best: bool, *, is_end: bool = False) -> None:
+        self.world.mark.at("saving a checkpoint", self.state.step)
+        seconds = self.saver.save(self.state, self.window.read(), is_best=is_best, is_end=is_end)
+        self.stopwatch.leave_out(seconds)
+
+    def _owes_checkpoint(self) -> bool:
+        """Whether one that found no room on the disk can be made up for; agreed on by all processes."""
+        return self._is_record_due(self.state.step) and self.world.any(self.saver.can_catch_up())
 
     def _is_out_of_patience(self) -> bool:
         patience = self.config.train.early_stopping_patience
@@ -277,7 +287,7 @@ class Trainer:
         self.stop.answer(request)
 
     def _stop_early(self, asked: Asked) -> Outcome:
-        self._save(is_best=False)
+        self._save(is_best=False, is_end=True)
         step, saved, ended = self.state.step, self.saver.saved_step == self.state.step, asked.ending or "stopped"
         for request in asked.requests:
             said = f"{ended} at step {step:,}, {'with a checkpoint' if saved else 'WITHOUT a checkpoint'}"
@@ -286,13 +296,25 @@ class Trainer:
         return self._end(ended, asked.reason)
 
     def _finish(self, reason: str) -> Outcome:
-        for request in self.stop.requests():
-            self._answer(request, "already finished", accepted=False)
         is_changed = self.state.total_steps != self.run.state.total_steps
         # the same on every process, unlike whether it was written
         if self.state.step != self.saver.tried_step or is_changed:
             self._save(is_best=False)
+        if not self.saver.waits_for_room(self.stop):
+            return self._give_up_saving()
+        for request in self.stop.requests():
+            self._answer(request, "already finished", accepted=False)
         return self._end("finished", reason)
+
+    def _give_up_saving(self) -> Outcome:
+        """The run was to end while it waited for room; without its last checkpoint it is not finished."""
+        step, ending = self.state.step, self.stop.ending
+        there = f"the last checkpoint is of step {self.saver.saved_step:,}" if self.saver.saved_step >= 0 else ""
+        reason = f"{self.stop.reason or 'stopped'}, while its last checkpoint waited for room on the disk"
+        said = f"{ending} at step {step:,}, WITHOUT a checkpoint{'; ' + there if there else ''}"
+        for request in self.stop.requests():
+            self._answer(request, said, accepted=request.verb in ENDING_VERBS)
+        return self._end(self.world.from_main(ending), self.world.from_main(reason))
 
     def _end(self, ended: Ended, reason: str) -> Outcome:
         self.recorder.event(self.state.step, AttemptEnded(state=ended, reason=reason))

@@ -112,6 +112,7 @@ def _open_cache(
 
     def report(phase: str, done: int, total: int, unit: str) -> None:
         stop.raise_if_asked()
+        world.mark.at("preparing data")
         recorder.progress(phase, done, total, unit)
 
     if data.access == "stream" and data.source == "hub":
@@ -149,13 +150,13 @@ def _shared_cache(data: DataConfig, world: World, report: Report, labelled: bool
 
 
 def _with_signs_of_life(report: Report, world: World) -> Report:
-    """The same, and now and then a word to the other ranks: waiting for a single one has an end (`_TIMEOUT`)."""
+    """The same, and now and then a word to the other ranks: waiting for one has an end (`World.limit_s`)."""
     told = time.monotonic()
 
     def report_and_tell(phase: str, done: int, total: int, unit: str) -> None:
         nonlocal told
         report(phase, done, total, unit)
-        if time.monotonic() - told >= SIGN_OF_LIFE_S:
+        if time.monotonic() - told >= min(SIGN_OF_LIFE_S, world.limit_s / 4):
             told = time.monotonic()
             world.from_main(_AT_WORK)
 

@@ -17,6 +17,7 @@ from engine.models.transformer import Transformer
 from presets.config import ConfigError, from_toml
 from runs.folder import find_run
 from runs.references import split_reference
+from runs.safe_files import read_bytes, read_text
 
 _HEADS = ("head_dense.", "head_norm.", "head_weight", "head_bias", "pooler.", "classifier.")
 _PAIR_PARTS = ("segment_embedding.",)  # a model of single texts has none, and learns it with pairs
@@ -76,7 +77,7 @@ def load_start(model: Transformer, start_from: str, runs: Path, tokenizer: Token
 def _require_same_encoder(model: Transformer, folder: Path, where: str) -> None:
     """Raises CheckpointError, with the names of the settings, when the weights were trained with other ones."""
     try:
-        theirs = from_toml((folder / "config.toml").read_text(encoding="utf-8")).model
+        theirs = from_toml(read_text(folder / "config.toml")).model
     except (OSError, UnicodeDecodeError, ConfigError) as error:
         raise CheckpointError(f"{where}: its config.toml cannot be read: {error}") from error
     others = [
@@ -124,6 +125,6 @@ def labels_of(folder: Path) -> tuple[str, ...]:
     if not path.exists():
         return ()
     try:
-        return msgspec.json.decode(path.read_bytes(), type=tuple[str, ...])
-    except (OSError, msgspec.DecodeError) as error:
+        return msgspec.json.decode(read_bytes(path), type=tuple[str, ...])
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from error

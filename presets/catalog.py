@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import tomllib
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,11 @@ import platformdirs
 import tomli_w
 
 from presets import config as configs
+from presets import known
 from presets.fields import Value
 from presets.rules import Problem
 from presets.schema import FIELD_BY_PATH, RunConfig
+from presets.toml_text import NotReadable, read_file, read_tree
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -25,7 +26,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 class Preset(msgspec.Struct, frozen=True):
     """A named starting point for a run.
 
-    published: the values of the recipe it is taken from, where ours differ, by field path.
+    published: the values of the recipe it is taken from, where ours differ, by field path. text: the file it was
+    read from, by which it is known or not; empty for one that ships with the program.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Preset(msgspec.Struct, frozen=True):
     published: dict[str, Value] = {}
     shipped: bool = True
     order: int = 100
+    text: str = ""
 
 
 def user_presets_dir() -> Path:
@@ -47,7 +50,8 @@ def user_presets_dir() -> Path:
 def shipped_presets() -> tuple[Preset, ...]:
     """The presets of the package, in the order in which they are shown."""
     files = (entry for entry in resources.files("presets").iterdir() if entry.name.endswith(".toml"))
-    found = [read_preset(entry.read_text(encoding="utf-8"), entry.name.removesuffix(".toml")) for entry in files]
+    read = [read_preset(entry.read_text(encoding="utf-8"), entry.name.removesuffix(".toml")) for entry in files]
+    found = (msgspec.structs.replace(preset, text="") for preset in read)
     return tuple(sorted(found, key=lambda preset: (preset.order, preset.name)))
 
 
@@ -58,9 +62,9 @@ def own_presets() -> tuple[tuple[Preset, ...], tuple[Problem, ...]]:
     folder = user_presets_dir()
     for path in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
         try:
-            preset = read_preset(path.read_text(encoding="utf-8"), path.stem)
+            preset = read_preset(read_file(path), path.stem)
             presets.append(msgspec.structs.replace(preset, shipped=False))
-        except (OSError, UnicodeDecodeError, configs.ConfigError) as error:
+        except (OSError, ValueError) as error:
             problems.append(Problem((str(path),), str(error)))
     return tuple(presets), tuple(problems)
 
@@ -86,9 +90,9 @@ def read_preset(text: str, name: str) -> Preset:
     A run's `config.toml` is a preset too, one without the table. Raises ConfigError.
     """
     try:
-        tree: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise configs.ConfigError((Problem((), f"this is not TOML: {error}"),)) from None
+        tree: dict[str, Any] = read_tree(text)
+    except NotReadable as error:
+        raise configs.ConfigError((Problem((), str(error)),)) from None
     about = tree.pop("preset", {})
     if not isinstance(about, dict):
         raise configs.ConfigError((Problem(("preset",), "this is a table, not a value"),))
@@ -109,6 +113,7 @@ def read_preset(text: str, name: str) -> Preset:
         source=str(about.get("source", "")),
         published=published,
         order=order,
+        text=text,
     )
 
 
@@ -128,7 +133,10 @@ def save_preset(name: str, config: RunConfig, summary: str = "", replace: bool =
     if path.exists() and not replace:
         raise FileExistsError(f"there is already a preset {name}")
     head = tomli_w.dumps({"preset": {"title": name, "summary": summary}})
+    text = head + "\n" + configs.to_toml(config, base=RunConfig())
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(head + "\n" + configs.to_toml(config, base=RunConfig()), encoding="utf-8")
+    temporary.touch(mode=0o600)
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
+    known.remember(text)
     return path

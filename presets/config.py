@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,9 @@ import tomli_w
 from presets.fields import Value, format_value
 from presets.rules import Problem, broken_rules
 from presets.schema import FIELD_BY_PATH, FIELDS, RunConfig
+from presets.toml_text import NotReadable, read_tree
+
+_MOST_PROBLEMS = 20
 
 
 class ConfigError(ValueError):
@@ -82,7 +84,7 @@ def decode(tree: Mapping[str, Any], base: RunConfig | None = None) -> RunConfig:
     checked here (see `check`). Raises ConfigError.
     """
     known = {spec.section for spec in FIELDS}
-    problems = [_unknown(name) for name in tree if name not in known]
+    problems = [_unknown(name) for name in [name for name in tree if name not in known][:_MOST_PROBLEMS]]
     merged: dict[str, dict[str, Any]] = msgspec.to_builtins(base or RunConfig())
     for section, values in tree.items():
         if section not in known:
@@ -91,6 +93,8 @@ def decode(tree: Mapping[str, Any], base: RunConfig | None = None) -> RunConfig:
             problems.append(Problem((section,), "this is a group of fields, not a value"))
             continue
         for name, value in values.items():
+            if len(problems) >= _MOST_PROBLEMS:  # a file of a million mistakes is no configuration
+                break
             path = f"{section}.{name}"
             spec = FIELD_BY_PATH.get(path)
             if spec is None:
@@ -145,9 +149,9 @@ def to_toml(config: RunConfig, base: RunConfig | None = None) -> str:
 def from_toml(text: str) -> RunConfig:
     """Read a whole or partial configuration. Raises ConfigError, also for text that is not TOML."""
     try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError((Problem((), f"this is not TOML: {error}"),)) from None
+        tree = read_tree(text)
+    except NotReadable as error:
+        raise ConfigError((Problem((), str(error)),)) from None
     return decode(tree)
 
 

@@ -106,7 +106,11 @@ class FieldSpec(msgspec.Struct, frozen=True):
         if self.kind == "choice" and value not in self.choices:
             raise ValueError(f"{value!r} is not one of {', '.join(self.choices)}")
         if self.kind in ("int", "float"):
-            self._check_bounds(float(value))
+            try:
+                number = float(value)
+            except OverflowError:
+                raise ValueError("this number is far beyond every limit") from None
+            self._check_bounds(number)
 
     def _check_bounds(self, value: float) -> None:
         hint = f" ({self.usual})" if self.usual else ""

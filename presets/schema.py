@@ -94,6 +94,14 @@ class LaunchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             unit="s", ge=1, le=86_400, advanced=True,
         ),
     ] = 60  # fmt: skip
+    collective_timeout: Annotated[
+        int,
+        field(
+            "collective timeout",
+            "How long a process waits for the others before the run fails, as one of them hangs.",
+            unit="s", ge=5, le=86_400, advanced=True,
+        ),
+    ] = 600  # fmt: skip
 
 
 class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -104,8 +104,11 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 200
     keep_checkpoints: Annotated[
         int,
-        field("keep checkpoints", "Newest checkpoints kept, besides the best.", ge=1, le=1000),
-    ] = 3
+        field(
+            "keep checkpoints", "Newest checkpoints kept, besides the best.", ge=2, le=1000,
+            usual="a single one would leave nothing to fall back to when it is damaged",
+        ),
+    ] = 3  # fmt: skip
     early_stopping_patience: Annotated[
         int,
         field(

@@ -7,18 +7,16 @@ the SHA-256 of the checkpoint's manifest: a checkpoint that was written anew mak
 from __future__ import annotations
 
 import hashlib
-import os
-import re
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from runs.analysis import Attention, Calibration, Kind, Neighbours, Question, Result, SentenceLosses, TokenLosses
-from runs.checksums import sha256_of
+from runs.checkpoint_names import called
 from runs.folder import RunFolder, write_atomically
+from runs.safe_files import make_folder, read_bytes
 
-_NAME = re.compile(r"step-\d{8,}")
 _MOST_BYTES = 64 << 20
 _decoder: msgspec.json.Decoder[Result] = msgspec.json.Decoder(Result)
 _R = TypeVar("_R", Attention, Neighbours, TokenLosses, SentenceLosses, Calibration)
@@ -34,22 +32,16 @@ def analysis_file(folder: RunFolder, checkpoint: str, kind: Kind, question: Ques
 def manifest_hash(folder: RunFolder, checkpoint: str) -> str:
     """SHA-256 of a checkpoint's manifest; empty where there is none."""
     try:
-        return sha256_of(folder.checkpoints_dir / checkpoint / "manifest.json")
+        content = read_bytes(folder.checkpoints_dir / checkpoint / "manifest.json")
     except OSError:
         return ""
+    return hashlib.sha256(content).hexdigest()
 
 
 def checkpoint_called(folder: RunFolder, reference: str) -> str:
     """The name that `last`, `best`, a step or a name stands for; empty where there is no such checkpoint."""
-    name = reference
-    if reference in ("last", "best"):
-        try:
-            name = (folder.checkpoints_dir / reference).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            return ""
-    elif reference.isascii() and reference.isdigit():
-        name = f"step-{int(reference):08d}"
-    return name if _NAME.fullmatch(name) and manifest_hash(folder, name) else ""
+    name = called(folder.checkpoints_dir, reference)
+    return name if name and manifest_hash(folder, name) else ""
 
 
 def read_analysis(folder: RunFolder, checkpoint: str, kind: Kind, question: Question) -> Result | None:
@@ -88,16 +80,14 @@ def read_calibration(folder: RunFolder, checkpoint: str, question: Question) -> 
 def read_result(path: Path) -> Result | None:
     """An answer's file; None when it is missing, damaged, too large, or a link."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            return _decoder.decode(file.read(_MOST_BYTES))
+        return _decoder.decode(read_bytes(path, _MOST_BYTES))
     except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
         return None
 
 
 def write_result(path: Path, result: Result) -> None:
     """Keep an answer, whole or not at all. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(path.parent)
     write_atomically(path, msgspec.json.encode(result))
 
 

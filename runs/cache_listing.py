@@ -29,8 +29,10 @@ from runs.checksums import sha256_of
 from runs.disk import bytes_under
 from runs.folder import RunFolder, all_runs, read_struct, runs_dir, token_caches_dir
 from runs.lock import is_held
+from runs.safe_files import file_status
 from runs.status import read_status
 from runs.token_caches import cache_key, shard_folder
+from runs.trust import is_known
 
 CacheState = Literal["complete", "building", "half-built", "damaged", "older format"]
 RECLAIMABLE: frozenset[CacheState] = frozenset({"half-built", "damaged", "older format"})
@@ -270,7 +272,9 @@ def runs_using(runs: Path, keys: set[str]) -> dict[str, tuple[CacheUser, ...]]:
 
 def _key_of(folder: RunFolder) -> str:
     try:
-        data, labelled = _data_of_run(folder, folder.config_file.stat().st_mtime_ns)
+        data, labelled = _data_of_run(folder, file_status(folder.config_file).st_mtime_ns)
+        if data.source == "files" and not is_known(folder.config_text()):
+            return ""  # a run from elsewhere may name the whole disk, and every file of it would be looked at
     except (OSError, ConfigError):
         return ""
     return cache_key(data, labelled=labelled)

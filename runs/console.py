@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from runs.folder import Attempt
+from runs.safe_files import file_status, is_file, open_file
 
 _TAIL_BYTES = 64 << 10
 _RANK = re.compile(r"/(\d+)/std(?:out|err)\.log$")
@@ -17,10 +18,7 @@ def tail_console(attempt: Attempt, num_lines: int) -> tuple[str, ...]:
     Only the last 64 kB of each file are read. Of a line that was overwritten with carriage returns, as
     progress bars do, the last state is kept. Lines of several ranks begin with `rank N: `.
     """
-    files = sorted(
-        (path for path in (attempt.console_file, *attempt.ranks_dir.glob("**/std*.log")) if path.is_file()),
-        key=_written,
-    )
+    files = sorted(_logs(attempt), key=_written)
     ranks = {match[1] for path in files if (match := _RANK.search(str(path)))}
     lines: list[str] = []
     for path in files:
@@ -32,23 +30,29 @@ def tail_console(attempt: Attempt, num_lines: int) -> tuple[str, ...]:
 
 def console_stamp(attempt: Attempt) -> tuple[int, int]:
     """Changes whenever something was printed: newest change in nanoseconds and total bytes."""
-    paths = (attempt.console_file, *attempt.ranks_dir.glob("**/std*.log"))
-    stats = [path.stat() for path in paths if path.is_file()]
+    stats = [file_status(path) for path in _logs(attempt)]
     return (
         max((status.st_mtime_ns for status in stats), default=0),
         sum(status.st_size for status in stats),
     )
 
 
+def _logs(attempt: Attempt) -> list[Path]:
+    return [path for path in (attempt.console_file, *attempt.ranks_dir.glob("**/std*.log")) if is_file(path)]
+
+
 def _written(path: Path) -> int:
-    return path.stat().st_mtime_ns
+    return file_status(path).st_mtime_ns
 
 
 def _tail(path: Path, num_lines: int) -> list[str]:
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - _TAIL_BYTES))
-        text = file.read(_TAIL_BYTES).decode("utf-8", errors="replace")
+    try:
+        with open_file(path) as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - _TAIL_BYTES))
+            text = file.read(_TAIL_BYTES).decode("utf-8", errors="replace")
+    except OSError:  # of another user, who keeps it to himself
+        return []
     lines = text.split("\n")
     if size > _TAIL_BYTES:
         lines = lines[1:]  # the first one is cut

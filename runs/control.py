@@ -12,6 +12,8 @@ from typing import Literal
 import msgspec
 
 from runs.folder import RunFolder, read_struct, write_atomically
+from runs.ownership import require_ours
+from runs.safe_files import make_folder
 
 Verb = Literal["stop", "kill", "pause", "lr", "steps", "evaluate", "checkpoint", "probe"]
 ENDING_VERBS: frozenset[Verb] = frozenset({"stop", "pause"})
@@ -110,12 +112,14 @@ def check_value(verb: Verb, value: str) -> str:
 def ask(folder: RunFolder, verb: Verb, value: str = "") -> Request:
     """Write a request. The engine answers at its next step; `kill` is the supervisor's.
 
-    Raises ValueError with a sentence when the value is wrong, before anything is written, and OSError.
+    Raises ValueError with a sentence when the value is wrong or the run is not ours, before anything is written,
+    and OSError.
     """
     value = check_value(verb, value)
+    require_ours(folder)
     now = time.time()
     request = Request(id=f"{now:017.6f}-{secrets.token_hex(3)}-{verb}", verb=verb, time=now, value=value)
-    folder.control_dir.mkdir(exist_ok=True, mode=0o700)
+    make_folder(folder.control_dir)
     write_atomically(folder.control_dir / f"{request.id}.json", msgspec.json.encode(request))
     return request
 

@@ -154,6 +154,16 @@ class HealthNoticed(_Event, frozen=True, tag="health"):
     message: str
 
 
+class DiskNoticed(_Event, frozen=True, tag="disk"):
+    """There is no room on the disk to record or to save in, or there is room again; training goes on.
+
+    is_full: until an event with False follows. message: a plain sentence on what pauses, and what to do.
+    """
+
+    is_full: bool
+    message: str
+
+
 class AttemptEnded(_Event, frozen=True, tag="attempt_ended"):
     """The engine's own last word."""
 
@@ -172,6 +182,7 @@ Event = (
     | ControlAnswered
     | Notice
     | HealthNoticed
+    | DiskNoticed
     | AttemptEnded
 )
 

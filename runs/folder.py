@@ -15,9 +15,14 @@ import msgspec
 import platformdirs
 
 from presets import config as configs
+from presets import known
+from presets.rules import Problem
 from presets.schema import RunConfig
+from runs.ownership import require_ours
+from runs.safe_files import RUN_ID, folder_names, read_bytes, read_text
+from runs.safe_files import write_atomically as write_atomically
 
-_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9._-]{1,64}-[a-z0-9]{4}")
+_ATTEMPT = re.compile(r"\d{4}|[1-9]\d{4,8}", re.ASCII)
 _ADJECTIVES = [
     "amber",
     "brave",
@@ -55,9 +60,6 @@ _ANIMALS = [
     "wren",
 ]
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
-
-
-_STRUCT_BYTES = 1 << 20  # no honest file of this kind is larger
 _T = TypeVar("_T")
 
 
@@ -107,6 +109,10 @@ class RunFolder:
         return self.path / "state.json"
 
     @property
+    def queue_file(self) -> Path:
+        return self.path / "queue.json"
+
+    @property
     def control_dir(self) -> Path:
         return self.path / "control"
 
@@ -124,7 +130,8 @@ class RunFolder:
 
     def attempts(self) -> tuple[Attempt, ...]:
         """All attempts, first to last."""
-        numbers = sorted(int(p.name) for p in (self.path / "attempts").glob("[0-9]*") if p.name.isdecimal())
+        names = folder_names(self.path / "attempts")
+        numbers = sorted(int(name) for name in names if _ATTEMPT.fullmatch(name))
         return tuple(self.attempt(number) for number in numbers)
 
     def attempt(self, number: int) -> Attempt:
@@ -133,14 +140,22 @@ class RunFolder:
 
     def config(self) -> RunConfig:
         """The resolved configuration. Raises OSError or ConfigError."""
-        return configs.from_toml(self.config_file.read_text(encoding="utf-8"))
+        return configs.from_toml(self.config_text())
+
+    def config_text(self) -> str:
+        """The configuration as it was written. Raises OSError, and ConfigError for what is no text."""
+        try:
+            return read_text(self.config_file)
+        except UnicodeDecodeError as error:
+            raise configs.ConfigError((Problem((), f"this is not UTF-8: {error}"),)) from None
 
     def about(self) -> About:
         """Name, tags and note; a missing or damaged file gives the id as the name."""
         return read_struct(self.about_file, About) or About(name=self.id)
 
     def write_about(self, about: About) -> None:
-        """Replace name, tags and note atomically."""
+        """Replace name, tags and note atomically. Raises ReadOnlyRun for a run of another user, OSError."""
+        require_ours(self)
         write_atomically(self.about_file, msgspec.json.format(msgspec.json.encode(about)))
 
 
@@ -219,7 +234,9 @@ def create_run(runs: Path, config: RunConfig, *, name: str = "", preset: str = "
             break
     for directory in (folder.path / "attempts", folder.control_dir, folder.checkpoints_dir, folder.cache_dir):
         directory.mkdir(mode=0o700)
-    write_atomically(folder.config_file, configs.to_toml(config).encode())
+    text = configs.to_toml(config)
+    write_atomically(folder.config_file, text.encode())
+    known.remember(text)
     about = About(name=name.strip() or made_up_name(), preset=preset, created=time.time())
     folder.write_about(about)
     return folder
@@ -233,7 +250,7 @@ def made_up_name() -> str:
 def all_runs(runs: Path) -> tuple[RunFolder, ...]:
     """Every run, newest first. Links and folders that are not runs are passed over."""
     try:
-        entries = [e for e in os.scandir(runs) if e.is_dir(follow_symlinks=False) and _ID.fullmatch(e.name)]
+        entries = [e for e in os.scandir(runs) if e.is_dir(follow_symlinks=False) and RUN_ID.fullmatch(e.name)]
     except OSError:
         return ()
     entries.sort(key=lambda entry: entry.name, reverse=True)
@@ -262,22 +279,6 @@ def find_run(runs: Path, reference: str) -> RunFolder:
 def read_struct(path: Path, kind: type[_T]) -> _T | None:
     """A small JSON file as a struct; None when it is missing, damaged, too large, a link, or no file at all."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            return msgspec.json.decode(file.read(_STRUCT_BYTES), type=kind)
+        return msgspec.json.decode(read_bytes(path), type=kind)
     except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
         return None
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file so that every reader sees the old or the new content, also after a power cut."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "wb", opener=lambda p, f: os.open(p, f, 0o600)) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

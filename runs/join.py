@@ -16,6 +16,7 @@ from presets.config import with_values
 from presets.schema import RunConfig
 from runs import control
 from runs.folder import Attempt, RunFolder, read_struct, write_atomically
+from runs.hang_watch import HangWatch
 from runs.launch import child_environment, plan_launch, threads_per_process
 from runs.launch_record import LaunchRecord
 from runs.machines import CONSOLE_FILE, ENDED_FILE, GRACE_S, MachineEnd
@@ -66,7 +67,7 @@ def join_run(
                 env=environment,
                 start_new_session=True,  # Ctrl-C is for us: it becomes a request to the whole run
             )
-        ended = wait_for_end(folder, attempt, process, interrupts)
+        ended = wait_for_end(folder, attempt, process, interrupts, HangWatch(attempt, tag).look)
         kill_all(lambda: find_tagged(tag), reap=process.poll)
         process.wait()
         returncode = process.returncode if ended else returncode
@@ -104,9 +105,16 @@ def _joinable(folder: RunFolder, config: RunConfig) -> tuple[Attempt, str]:
 
 
 def wait_for_end(
-    folder: RunFolder, attempt: Attempt, process: subprocess.Popen[bytes], interrupts: Callable[[], int]
+    folder: RunFolder,
+    attempt: Attempt,
+    process: subprocess.Popen[bytes],
+    interrupts: Callable[[], int],
+    look: Callable[[], object] = lambda: None,
 ) -> bool:
-    """Wait for the end; False when what runs here must be killed, since it was asked for or the rest is over."""
+    """Wait for the end; False when what runs here must be killed, since it was asked for or the rest is over.
+
+    look: called meanwhile, some ten times a second.
+    """
     over_at = 0.0
     has_asked = False
     while process.poll() is None:
@@ -120,5 +128,6 @@ def wait_for_end(
             over_at = time.monotonic()
         if over_at and time.monotonic() - over_at > GRACE_S:
             return False
+        look()
         time.sleep(_POLL_S)
     return True

@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -15,14 +14,20 @@ from pathlib import Path
 
 import msgspec
 
-import runs
+from presets.config import with_values
 from presets.schema import RunConfig
 from runs import control
 from runs.folder import RunFolder
 from runs.lock import RunBusy as RunBusy
 from runs.lock import held_lock, is_locked
 from runs.outcome import Ending, conclude
+from runs.ownership import ReadOnlyRun as ReadOnlyRun
+from runs.ownership import require_ours, require_startable
 from runs.processes import find_tagged, kill_all, stuck_message
+from runs.queue_entry import is_waiting, leave, withdraw
+from runs.spawn import LaunchFailed as LaunchFailed
+from runs.spawn import child_environment as child_environment
+from runs.spawn import log_size, refuse_logout, said, spawn_supervisor
 from runs.status import engine_processes, latest_attempt, read_outcome, read_state, read_status
 
 SHUTDOWN_MARGIN_S = 30
@@ -32,12 +37,7 @@ TRASH = ".trash"
 _START_WAIT_S = 10.0
 _POLL_S = 0.01
 _LET_GO_S = 3.0
-_LOG_TAIL = 1500
 _TRASHED_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9._-]+")
-
-
-class LaunchFailed(RuntimeError):
-    """The supervisor did not come up; the text is what it said."""
 
 
 class LaunchPlan(msgspec.Struct, frozen=True):
@@ -100,18 +100,6 @@ def _meeting(config: RunConfig, run_id: str, attempt: int) -> tuple[str, ...]:
     )
 
 
-def child_environment() -> dict[str, str]:
-    """The environment in which `runs` and `engine` are found in this source tree, whatever the folder.
-
-    PYTHONPATH keeps what it had in front. PYTHONSAFEPATH keeps a folder named `engine` in the current
-    folder from being taken for ours.
-    """
-    root = str(Path(runs.__file__).resolve().parent.parent)
-    inherited = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part and part != root]
-    path = os.pathsep.join((*inherited, root))
-    return {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
-
-
 def threads_per_process(config: RunConfig) -> int:
     """CPU threads of each process: as configured, else this machine's cores shared among the processes."""
     if config.launch.threads:
@@ -120,38 +108,34 @@ def threads_per_process(config: RunConfig) -> int:
     return max(1, num_cores // config.launch.num_processes)
 
 
-def start(folder: RunFolder, resume: str = "", num_processes: int = 0) -> int:
+def configured(folder: RunFolder, num_processes: int) -> RunConfig:
+    """The run's configuration, with another number of processes unless that is 0. Raises OSError, ConfigError."""
+    config = folder.config()
+    return with_values(config, {"launch.num_processes": num_processes}) if num_processes else config
+
+
+def start(folder: RunFolder, resume: str = "", num_processes: int = 0, despite_logout: bool = False) -> int:
     """Spawn the detached supervisor of a run; returns its pid once it holds the lock (at most 10 s).
 
     num_processes: another number for this attempt than the run's configuration has; 0 for that one.
-    Call it off the event loop. Raises RunBusy when the run is live, LaunchFailed with the supervisor's
-    words when it gave up at once, OSError when it cannot be spawned.
+    A run that waits in the queue without a supervisor leaves it; `queue.enqueue` lets one wait.
+    Call it off the event loop. Raises ReadOnlyRun when the run is not ours, or holds what leads out of it, RunBusy
+    when it is live, LogoutWouldKill unless despite_logout,
+    LaunchFailed with the supervisor's words when it gave up at once, OSError when it cannot be spawned.
     """
+    require_startable(folder)
     refuse_live(folder)
-    argv = [sys.executable, "-m", "runs.supervisor", str(folder.path)]
-    argv += ["--resume", resume] if resume else []
-    argv += ["--processes", str(num_processes)] if num_processes else []
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-    log = os.open(folder.supervisor_log, flags, 0o600)
-    try:
-        said_before = os.fstat(log).st_size
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            # other runs that the configuration names lie beside this one, also with --runs-dir
-            env={**child_environment(), "TINYTRAIN_RUNS": str(folder.path.parent)},
-            start_new_session=True,
-        )
-    finally:
-        os.close(log)
+    refuse_logout(despite_logout)
+    said_before = log_size(folder)
+    arguments = ["--resume", resume] if resume else []
+    arguments += ["--processes", str(num_processes)] if num_processes else []
+    process = spawn_supervisor(folder, *arguments)
     deadline = time.monotonic() + _START_WAIT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             if _is_up(folder, process.pid):
                 break  # it came up, and its run is over already
-            raise LaunchFailed(_said(folder, said_before) or f"the supervisor ended with {process.returncode}")
+            raise LaunchFailed(said(folder, said_before) or f"the supervisor ended with {process.returncode}")
         if _is_up(folder, process.pid):
             break
         time.sleep(_POLL_S)
@@ -166,7 +150,9 @@ def refuse_live(folder: RunFolder) -> None:
     while is_locked(folder) and not read_status(folder).is_live and time.monotonic() < deadline:
         time.sleep(_POLL_S)  # the run is over, and its supervisor is about to go
     if is_locked(folder):
-        raise RunBusy(f"{folder.id} is {read_status(folder).state}; stop it first")
+        state = read_status(folder).state
+        what = "waits in the queue; take it out first" if state == "queued" else f"is {state}; stop it first"
+        raise RunBusy(f"{folder.id} {what}")
     orphans = engine_processes(folder, read_state(folder))
     if orphans:
         pids = ", ".join(str(identity.pid) for identity in orphans)
@@ -176,15 +162,19 @@ def refuse_live(folder: RunFolder) -> None:
 def stop(folder: RunFolder) -> None:
     """Ask a run to save and end; returns at once. The engine itself reads the request, also an orphaned one.
 
+    A run that waits in the queue is taken out of it.
     Raises ValueError when the run is not live, OSError when the request cannot be written.
     """
     _require_live(folder, "stop")
-    control.ask(folder, "stop")
+    if not withdraw(folder):
+        control.ask(folder, "stop")
 
 
 def pause(folder: RunFolder) -> None:
     """Ask a run to save, end and free its device, to be resumed later; returns at once. Raises as `stop` does."""
     _require_live(folder, "pause")
+    if is_waiting(folder):
+        raise ValueError(f"{folder.id} waits in the queue and has no device to free; stop takes it out")
     control.ask(folder, "pause")
 
 
@@ -202,11 +192,17 @@ def ask(folder: RunFolder, verb: control.Verb, value: str = "") -> control.Reque
 
 
 def kill(folder: RunFolder) -> None:
-    """End a run at once, without saving. Blocks up to 10 s only when no supervisor is there to do it.
+    """End a run at once, without saving; one that waits is taken out of the queue.
 
+    Only when no supervisor is there to do it, it blocks until all is gone: up to 10 s for processes, and as long
+    for the memory of GPUs.
     Raises ValueError when the run is not live, RunBusy when a process outlives SIGKILL, OSError.
     """
-    _require_live(folder, "kill")
+    require_ours(folder)
+    if not engine_processes(folder, read_state(folder)):  # of a run that has ended: what outlived its end
+        _require_live(folder, "kill")
+    if withdraw(folder):
+        return
     if is_locked(folder):
         control.ask(folder, "kill")
         return
@@ -215,13 +211,17 @@ def kill(folder: RunFolder) -> None:
         if state is None or attempt is None or not engine_processes(folder, state):
             return
         killed = time.time()
-        survivors = kill_all(lambda: find_tagged(state.tag))
+        pids = {identity.pid for identity in engine_processes(folder, state)}
+        stuck = stuck_message(kill_all(lambda: find_tagged(state.tag)))
         if read_outcome(attempt) is None:
-            elapsed_s = max(0.0, killed - state.since)
-            ending = Ending(None, elapsed_s, "kill", killed=killed, note=stuck_message(survivors))
+            from runs.device_memory import DeviceMemory, gpus_of  # which itself starts processes as we do
+
+            held = DeviceMemory(gpus_of(state.devices)).what_is_left(state.tag, pids)
+            left = "; ".join(filter(None, (stuck, held)))
+            ending = Ending(None, max(0.0, killed - state.since), "kill", killed=killed, left=left)
             conclude(folder, attempt, ending)
-    if survivors:
-        raise RunBusy(stuck_message(survivors))
+    if stuck:
+        raise RunBusy(stuck)
 
 
 def delete_run(folder: RunFolder) -> Path:
@@ -231,6 +231,7 @@ def delete_run(folder: RunFolder) -> Path:
     """
     if folder.path.is_symlink() or not folder.path.is_dir() or not _TRASHED_ID.match(folder.id):
         raise ValueError(f"{folder.path} is not the folder of a run")
+    require_ours(folder)
     refuse_live(folder)
     trash = folder.path.parent / TRASH
     with contextlib.suppress(FileExistsError):
@@ -238,6 +239,7 @@ def delete_run(folder: RunFolder) -> Path:
     if trash.is_symlink() or not trash.is_dir():
         raise ValueError(f"{trash} is not a folder")
     with held_lock(folder):
+        leave(folder)  # one that comes back from the trash does not start by itself
         target = trash / folder.id
         folder.path.rename(target)
     os.utime(target)  # purge_trash counts from here
@@ -248,6 +250,7 @@ def undelete_run(trash: Path) -> RunFolder:
     """Bring a run back from the trash. Raises FileNotFoundError, FileExistsError, or ValueError."""
     if trash.parent.name != TRASH or trash.is_symlink() or not _TRASHED_ID.match(trash.name):
         raise ValueError(f"{trash} is not a run in the trash")
+    require_ours(RunFolder(trash))
     target = trash.parent.parent / trash.name
     if target.exists() or target.is_symlink():
         raise FileExistsError(f"there is already a run {trash.name}")
@@ -272,6 +275,7 @@ def purge_trash(runs_path: Path, older_than_s: float) -> int:
 
 
 def _require_live(folder: RunFolder, verb: str) -> None:
+    require_ours(folder)
     status = read_status(folder)
     if status.state == "lost":
         raise ValueError(f"{folder.id} cannot be reached from here: {status.reason}")
@@ -282,12 +286,3 @@ def _require_live(folder: RunFolder, verb: str) -> None:
 def _is_up(folder: RunFolder, pid: int) -> bool:
     state = read_state(folder)
     return state is not None and state.supervisor.pid == pid
-
-
-def _said(folder: RunFolder, offset: int) -> str:
-    try:
-        with folder.supervisor_log.open("rb") as file:
-            file.seek(offset)
-            return file.read().decode("utf-8", "replace").strip()[-_LOG_TAIL:]
-    except OSError:
-        return ""

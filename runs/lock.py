@@ -23,8 +23,13 @@ def take_lock(folder: RunFolder, wait_s: float = 2.0) -> int | None:
 
     It waits a little, since `is_locked` of a reader holds a shared lock for some microseconds.
     """
+    return hold(folder.lock_file, wait_s)
+
+
+def hold(path: Path, wait_s: float) -> int | None:
+    """Hold a lock file until the returned descriptor is closed; None when another process keeps it that long."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    descriptor = os.open(folder.lock_file, flags, 0o600)
+    descriptor = os.open(path, flags, 0o600)
     deadline = time.monotonic() + wait_s
     while True:
         try:

@@ -7,10 +7,14 @@ from typing import Literal
 
 import msgspec
 
-from runs.folder import Attempt, RunFolder, write_atomically
+from runs.folder import Attempt, RunFolder, read_struct, write_atomically
+from runs.hang_watch import standing_sentence
+from runs.processes import is_here
 from runs.records import RecordTail, last_records
-from runs.root_cause import RootCause, root_cause
-from runs.status import ErrorReport, Outcome, read_outcome
+from runs.root_cause import RootCause, root_cause, vanished_cause
+from runs.status import ErrorReport, Outcome, last_sign_of_life, read_outcome, read_state
+
+_MOST = 1 << 62
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -18,8 +22,8 @@ class Ending(msgspec.Struct, frozen=True):
 
     returncode: exit code, or minus the signal's number; None when nobody could wait for the process.
     wanted: what a person had asked for. terminated: we sent SIGTERM. killed: Unix seconds of our own
-    SIGKILL, 0 when there was none. note: a sentence to add to the reason.
-    failure: why nothing could be started.
+    SIGKILL, 0 when there was none. left: what outlived the attempt, as a sentence that is added to the reason.
+    failure: why nothing could be started. unseen: nobody saw it, Unix seconds of the last sign of life.
     """
 
     returncode: int | None
@@ -27,8 +31,9 @@ class Ending(msgspec.Struct, frozen=True):
     wanted: Literal["", "stop", "pause", "kill"] = ""
     terminated: bool = False
     killed: float = 0.0
-    note: str = ""
+    left: str = ""
     failure: str = ""
+    unseen: float = 0.0
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -48,32 +53,70 @@ def conclude(folder: RunFolder, attempt: Attempt, ending: Ending) -> Outcome:
     rank that failed, was stopped by torchrun. Raises OSError when the files cannot be written.
     """
     said = read_outcome(attempt)
-    error = root_cause(attempt, ending.returncode, before=ending.killed, said=ending.failure)
+    if ending.unseen:
+        error = vanished_cause(attempt, _boot(folder, attempt))
+    else:
+        error = root_cause(attempt, ending.returncode, before=ending.killed, said=ending.failure)
     stopped_by_torchrun = (
         said is not None and said.state in ("stopped", "paused") and not ending.wanted and error.is_certain
     )
     if said is not None and not stopped_by_torchrun:
         if said.state == "failed":
             write_atomically(attempt.error_file, _pretty(error.report))
+        if ending.left and not said.left:
+            said = msgspec.structs.replace(said, reason=_with(said.reason, ending.left), left=ending.left)
+            write_atomically(attempt.outcome_file, _pretty(said))
         return said
     figures = read_figures(folder, attempt)
     failed = _has_failed(ending, error)
+    stood = standing_sentence(attempt, ending.killed or time.time()) if ending.killed or ending.terminated else ""
     outcome = Outcome(
         state="failed" if failed else "stopped",
-        reason=error.sentence if failed else _stopped_reason(ending, figures.step),
+        reason=_with(
+            error.sentence if failed else _with(_stopped_reason(ending, figures.step), stood), ending.left
+        ),
         step=figures.step,
         total_steps=figures.total_steps,
         best_loss=figures.best_loss,
         best_step=figures.best_step,
         last_loss=figures.last_loss,
         elapsed_s=round(ending.elapsed_s, 3),
-        ended=time.time(),
+        ended=ending.unseen or time.time(),
         exit_code=ending.returncode,
+        left=ending.left,
     )
     if failed:
         write_atomically(attempt.error_file, _pretty(error.report))
     write_atomically(attempt.outcome_file, _pretty(outcome))
     return outcome
+
+
+def settle(folder: RunFolder, attempt: Attempt) -> None:
+    """Write what became of an attempt that nobody saw ending, before the run goes on.
+
+    For whoever holds the run's lock, when none of its processes is alive. Raises OSError.
+    """
+    if read_outcome(attempt) is None:
+        records = last_records(attempt.metrics_file)[-1:]
+        elapsed_s = records[0].get("elapsed_s") if records else 0.0
+        seconds = float(elapsed_s) if isinstance(elapsed_s, int | float) else 0.0
+        conclude(folder, attempt, Ending(None, seconds, unseen=last_sign_of_life(attempt)))
+
+
+def read_failure(folder: RunFolder, attempt: Attempt) -> ErrorReport | None:
+    """The root cause of a failed attempt: as it was written, or from what is left when nobody could write it."""
+    written = read_struct(attempt.error_file, ErrorReport)
+    if written is not None or read_outcome(attempt) is not None:
+        return written
+    return vanished_cause(attempt, _boot(folder, attempt)).report
+
+
+def _boot(folder: RunFolder, attempt: Attempt) -> str:
+    """Boot id of the machine when the attempt was started; empty when nobody knows."""
+    state = read_state(folder)
+    if state is None or state.attempt != attempt.number or not is_here(state.supervisor):
+        return ""
+    return state.supervisor.boot_id
 
 
 def read_figures(folder: RunFolder, until: Attempt) -> Figures:
@@ -84,17 +127,16 @@ def read_figures(folder: RunFolder, until: Attempt) -> Figures:
         if attempt.number > until.number:
             break
         for event in RecordTail(attempt.events_file).poll_all():
-            at = event.get("step")
-            step = at if isinstance(at, int) else step
+            step = _count(event.get("step"), step)
             if event.get("kind") == "attempt_started":
                 losses = [point for point in losses if point[0] <= step]
-                total_steps = int(event.get("total_steps") or total_steps)
-            elif event.get("kind") == "evaluated" and isinstance(event.get("loss"), int | float):
-                losses.append((step, float(event["loss"])))
+                total_steps = _count(event.get("total_steps"), total_steps) or total_steps
+            elif event.get("kind") == "evaluated" and isinstance(event.get("loss"), float):
+                losses.append((step, event["loss"]))
             elif event.get("kind") == "control_answered":
-                total_steps = int(event.get("total_steps") or total_steps)
+                total_steps = _count(event.get("total_steps"), total_steps) or total_steps
         for record in last_records(attempt.metrics_file)[-1:]:
-            step = max(step, int(record.get("step") or 0))
+            step = max(step, _count(record.get("step"), 0))
     best = min(losses, key=lambda point: point[1], default=None)
     return Figures(
         step=step,
@@ -103,6 +145,11 @@ def read_figures(folder: RunFolder, until: Attempt) -> Figures:
         best_step=best[0] if best else None,
         last_loss=losses[-1][1] if losses else None,
     )
+
+
+def _count(value: object, otherwise: int) -> int:
+    """What a record says, where it is a count: an earlier attempt may come from anybody."""
+    return value if isinstance(value, int) and abs(value) < _MOST else otherwise
 
 
 def _has_failed(ending: Ending, error: RootCause) -> bool:
@@ -124,7 +171,11 @@ def _stopped_reason(ending: Ending, step: int) -> str:
         reason = "ended by SIGTERM; what came after its last checkpoint is lost"
     else:
         reason = "stopped"
-    return f"{reason}; {ending.note}" if ending.note else reason
+    return reason
+
+
+def _with(reason: str, left: str) -> str:
+    return f"{reason}; {left}" if left else reason
 
 
 def _pretty(value: Outcome | ErrorReport) -> bytes:

@@ -86,6 +86,13 @@ def find_tagged(tag: str) -> tuple[ProcessIdentity, ...]:
     return tuple(identity for identity in found if identity is not None)
 
 
+def live_tags() -> frozenset[str]:
+    """The run tags of all processes of this user, by one look at each."""
+    start = f"{TAG_VARIABLE}=".encode()
+    found = (part for pid in _own_pids() for part in _environment(pid) if part.startswith(start))
+    return frozenset(part[len(start) :].decode("utf-8", "replace") for part in found)
+
+
 def children(parent: int) -> tuple[ProcessIdentity, ...]:
     """The direct children of a process that are not zombies."""
     if not _ON_LINUX:
@@ -112,16 +119,17 @@ def send_signal(identity: ProcessIdentity, number: signal.Signals) -> bool:
     try:
         descriptor = os.pidfd_open(identity.pid) if _ON_LINUX else None
     except OSError as error:
-        if error.errno != errno.ENOSYS:  # kernels before 5.3 have only the pid
+        if error.errno in (errno.ESRCH, errno.EINVAL):
             return False
-        descriptor = None
+        descriptor = None  # kernels before 5.3, sandboxes that forbid it, and no descriptor left
     try:
         if not is_alive(identity):
             return False
-        if descriptor is None:
-            os.kill(identity.pid, number)
-        else:
-            signal.pidfd_send_signal(descriptor, number)
+        if descriptor is not None:
+            with contextlib.suppress(PermissionError):  # of a sandbox, or os.kill has it too
+                signal.pidfd_send_signal(descriptor, number)
+                return True
+        os.kill(identity.pid, number)
         return True
     except (ProcessLookupError, PermissionError):
         return False
@@ -155,11 +163,28 @@ def kill_all(
 
 def stuck_message(survivors: tuple[ProcessIdentity, ...]) -> str:
     """What to tell a person about processes that outlive SIGKILL; empty when there are none."""
-    sentences = [
-        f"pid {identity.pid} does not answer to SIGKILL (waits in the kernel); it needs a reboot"
-        for identity in survivors
-    ]
-    return "; ".join(sentences)
+    return "; ".join(_stuck_sentence(identity.pid) for identity in survivors)
+
+
+def _stuck_sentence(pid: int) -> str:
+    """Names the process, and where in the kernel it waits: SIGKILL is heeded only when that wait is over."""
+    name = _first_line(_PROC / str(pid) / "comm") or "gone since"
+    found = _state_and_start(pid)
+    if found is None or found[0] != "D":
+        return f"pid {pid} ({name}) does not answer to SIGKILL"
+    where = _first_line(_PROC / str(pid) / "wchan")
+    place = f" in {where}" if where not in ("", "0") else ""
+    return (
+        f"pid {pid} ({name}) does not answer to SIGKILL, since it waits in the kernel (state D{place}); "
+        "when that does not end by itself, the machine needs a reboot"
+    )
+
+
+def _first_line(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
+    except OSError:
+        return ""
 
 
 def become_subreaper() -> bool:

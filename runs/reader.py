@@ -4,71 +4,32 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Any
 
 from presets.config import ConfigError
 from presets.schema import RunConfig
 from runs.eta import EtaEstimator
-from runs.events import AttemptStarted, Baselines, ControlAnswered, Event, Probed, Progress, decode_event
+from runs.events import AttemptStarted, decode_event
 from runs.folder import About, Attempt, RunFolder, read_struct
+from runs.metric_records import in_order, number, numbers
+from runs.outcome import read_failure
 from runs.records import RecordTail
 from runs.series import Series
+from runs.series_cache import CoveredTail, ReadState, cover, load
+from runs.series_keeper import CacheKeeper
+from runs.series_table import SeriesTable
+from runs.snapshot import RunSnapshot as RunSnapshot
 from runs.status import ErrorReport, RunStatus, read_status
+from runs.story import Story
 
 _SLICE_BYTES = 128 << 10
 _SLICE_S = 0.05
-_NUM_EVENTS = 500
-_NUM_PROBES = 1024
-_NUM_CONTROLS = 200
 _NUM_RATES = 5
-_COLUMNS = frozenset({"seq", "step", "time", "elapsed_s", "tokens"})
-
-
-@dataclass(frozen=True)
-class RunSnapshot:
-    """A run as it stands; the same object as before when nothing changed.
-
-    series: live columns by metric, to be read only in the thread that polls; `version` rises with every
-    change. splices: steps at which a resume began. controls: granted requests, oldest first.
-    events: without probes and progress, oldest first.
-    elapsed_s: of all attempts. memory_bytes: what the engine's first process says it holds. num_skipped:
-    torn, altered or out-of-order records. is_behind: more is
-    waiting to be read, so poll again at once.
-    """
-
-    folder: RunFolder
-    about: About
-    config: RunConfig | None
-    status: RunStatus
-    started: AttemptStarted | None
-    phase: Progress | None
-    baselines: Baselines | None
-    error: ErrorReport | None
-    step: int
-    total_steps: int
-    elapsed_s: float
-    eta_s: float | None
-    eta_spread_s: float | None
-    tokens_per_second: float | None
-    memory_bytes: float | None
-    learning_rate: float | None
-    best_loss: float | None
-    best_step: int | None
-    last_val_loss: float | None
-    last_loss: float | None
-    probes: tuple[Probed, ...]
-    events: tuple[Event, ...]
-    splices: tuple[int, ...]
-    controls: tuple[ControlAnswered, ...]
-    series: Mapping[str, Series]
-    version: int
-    num_skipped: int
-    is_behind: bool
-    last_record_time: float
+_ETA_POINTS = 300
 
 
 class _AttemptTail:
@@ -77,6 +38,7 @@ class _AttemptTail:
         self.metrics = RecordTail(attempt.metrics_file)
         self.events = RecordTail(attempt.events_file)
         self.is_placed = False  # its place on the step axis is known
+        self.first_step: float | None = None  # of its records
         self.elapsed_s = 0.0
 
 
@@ -86,15 +48,8 @@ class RunReader:
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self._tails: list[_AttemptTail] = []
-        self._series: dict[str, Series] = {}
-        self._events: deque[Event] = deque(maxlen=_NUM_EVENTS)
-        self._probes: list[Probed] = []
-        self._splices: list[int] = []
-        self._controls: list[ControlAnswered] = []
-        self._total_steps = 0
-        self._started: AttemptStarted | None = None
-        self._phase: Progress | None = None
-        self._baselines: Baselines | None = None
+        self._table = SeriesTable()
+        self._story = Story()
         self._best: tuple[float, int] | None = None
         self._eta = EtaEstimator()
         self._step = 0
@@ -107,6 +62,7 @@ class RunReader:
         self._status = RunStatus("lost")
         self._error: ErrorReport | None = None
         self._snapshot: RunSnapshot | None = None
+        self._keeper = CacheKeeper(folder)
 
     def poll(self) -> RunSnapshot:
         """Read what is new, at most a slice of it, and say what holds now."""
@@ -143,9 +99,24 @@ class RunReader:
         self._stamps[name] = stamp
         return stamp != before
 
+    def has_news(self) -> bool:
+        """Whether the newest attempt recorded something that no poll has seen. Cheap: two looks at a file."""
+        newest = self._tails[-1:]
+        return any(tail.metrics.num_unread() or tail.events.num_unread() for tail in newest)
+
+    def keep_cache(self) -> bool:
+        """Write a piece of the run's columns to its cache when that is due; True while there is more to write."""
+        return self._keeper.keep(self._num_bytes(), self._status.is_live, self._read_state, self._table)
+
+    def close(self) -> None:
+        """Leave off writing the cache; what was not finished is removed."""
+        self._keeper.close()
+
     def _find_attempts(self) -> None:
-        for attempt in self.folder.attempts()[len(self._tails) :]:
-            self._tails.append(_AttemptTail(attempt))
+        attempts = self.folder.attempts()
+        if not self._tails and attempts:
+            self._restore(attempts)
+        self._tails += [_AttemptTail(attempt) for attempt in attempts[len(self._tails) :]]
 
     def _read_slice(self) -> bool:
         """Read attempts in their order, for a short while; True when there is more to read."""
@@ -153,16 +124,18 @@ class RunReader:
         for tail in self._tails:
             while True:
                 # Events second: what places a record on the step axis was written before the record.
+                place = tail.metrics.place
                 records = tail.metrics.poll(_SLICE_BYTES)
-                for event in tail.events.poll_all():
-                    self._take_event(tail, decode_event(event))
-                if not records:
+                self._take_events(tail)
+                if records:
+                    if tail.first_step is None:
+                        tail.first_step = number(records[0].get("step"), 1.0)
+                    if not tail.is_placed:
+                        self._place(tail, tail.first_step - 1)
+                    self._take_records(tail, records)
+                    self._version += 1
+                elif tail.metrics.place == place:  # else all of it was torn, and the rest may not be
                     break
-                if not tail.is_placed:
-                    self._place(tail, _number(records[0].get("step"), 1.0) - 1)
-                for record in records:
-                    self._take_record(tail, record)
-                self._version += 1
                 if time.monotonic() > deadline:
                     return True
         return False
@@ -173,69 +146,47 @@ class RunReader:
         self._eta = EtaEstimator()
         if tail is self._tails[0] and step <= 0:
             return
-        self._splices = [splice for splice in self._splices if splice < step] + [int(step)]
-        for series in self._series.values():
-            series.truncate_after(step)
-        self._probes = [probed for probed in self._probes if probed.step <= step]
-        self._controls = [control for control in self._controls if control.step <= step]
+        self._story.go_on_from(step)
+        self._table.truncate_after(step)
         self._step = min(self._step, int(step))
         self._best = self._find_best()
 
-    def _take_event(self, tail: _AttemptTail, event: Event) -> None:
-        self._version += 1
-        if isinstance(event, Progress):
-            if event.time >= self._time:  # else a later record has shown that the wait is over
-                self._phase = event
-            return
-        if isinstance(event, Probed):
-            self._probes.append(event)
-            if len(self._probes) > _NUM_PROBES:  # thin out the older half
-                middle = _NUM_PROBES // 2
-                self._probes = self._probes[:middle:2] + self._probes[middle:]
-            return
-        if isinstance(event, AttemptStarted):
-            self._started, self._phase = event, None
-            self._total_steps = event.total_steps
-            self._place(tail, event.step)
-        elif isinstance(event, Baselines):
-            self._baselines = event
-        elif isinstance(event, ControlAnswered):
-            self._total_steps = event.total_steps or self._total_steps
-            if event.accepted:
-                self._controls = [*self._controls[-_NUM_CONTROLS:], event]
-        self._events.append(event)
+    def _take_events(self, tail: _AttemptTail) -> None:
+        for record in tail.events.poll_all():
+            event = decode_event(record)
+            self._story.take(event, self._time)
+            if isinstance(event, AttemptStarted):
+                self._place(tail, event.step)
+            self._version += 1
 
-    def _take_record(self, tail: _AttemptTail, record: Mapping[str, Any]) -> None:
-        step, elapsed_s = _number(record.get("step")), _number(record.get("elapsed_s"))
-        if not math.isfinite(step) or step < self._step:
-            self._num_out_of_order += 1
+    def _take_records(self, tail: _AttemptTail, records: Sequence[dict[str, Any]]) -> None:
+        """Add records of an attempt in the order of the file, whole columns at a time: there may be millions."""
+        num_records = len(records)
+        records = in_order(records, self._step)
+        self._num_out_of_order += num_records - len(records)
+        if not records:
             return
-        self._step = int(step)
-        self._time = max(self._time, _number(record.get("time"), 0.0))
-        if self._phase is not None and self._time > self._phase.time:
-            self._phase = None
-        if math.isfinite(elapsed_s):
-            tail.elapsed_s = max(tail.elapsed_s, elapsed_s)
+        self._step = int(records[-1]["step"])
+        self._time = max(self._time, *numbers(records, "time"))
+        self._story.saw_record(self._time)
+        seconds = numbers(records, "elapsed_s", math.nan)
+        before_s = self._elapsed_s() - tail.elapsed_s
+        longest = array("d", accumulate(seconds, max, initial=tail.elapsed_s))[1:]  # a NaN is never the maximum
+        tail.elapsed_s = longest[-1]
+        for record, elapsed_s in zip(records, seconds, strict=True):
             if "loss" in record:
-                self._eta.saw_training(step, elapsed_s)
-            elif "val_loss" in record:
+                if math.isfinite(elapsed_s):
+                    self._eta.saw_training(record["step"], elapsed_s)
+            elif "val_loss" in record and math.isfinite(elapsed_s):
                 self._eta.saw_evaluation()
-        for name, value in record.items():
-            if name in _COLUMNS or not (value is None or isinstance(value, int | float)):
-                continue
-            self._series.setdefault(name, Series()).append(
-                step,
-                _number(value),
-                time=_number(record.get("time"), 0.0),
-                elapsed_s=self._elapsed_s(),
-                tokens=_number(record.get("tokens"), 0.0),
-            )
-        loss = _number(record.get("val_loss"))
-        if math.isfinite(loss) and (self._best is None or loss < self._best[0]):
-            self._best = (loss, int(step))
+            if "val_loss" in record:
+                loss = number(record["val_loss"])
+                if math.isfinite(loss) and (self._best is None or loss < self._best[0]):
+                    self._best = (loss, int(record["step"]))
+        self._table.extend(records, array("d", [before_s + elapsed_s for elapsed_s in longest]))
 
     def _find_best(self) -> tuple[float, int] | None:
-        losses = self._series.get("val_loss")
+        losses = self._table.series.get("val_loss")
         pairs = zip(losses.value, losses.step, strict=True) if losses else ()
         return min(((value, int(step)) for value, step in pairs if value == value), default=None)
 
@@ -243,17 +194,17 @@ class RunReader:
         return sum(tail.elapsed_s for tail in self._tails)
 
     def _read_error(self) -> ErrorReport | None:
-        return read_error(self._tails[-1].attempt) if self._tails else None
+        return read_failure(self.folder, self._tails[-1].attempt) if self._tails else None
 
     def _tokens_per_second(self) -> float | None:
-        rates = self._series.get("tokens_per_second")
+        rates = self._table.series.get("tokens_per_second")
         recent = [rate for rate in rates.value[-_NUM_RATES:] if rate == rate] if rates else []
         return sum(recent) / len(recent) if recent else None
 
     def _length(self) -> int:
         """Steps of the run, as it was started or as somebody changed it; 0 while nobody knows."""
-        if self._started is not None:
-            return self._total_steps
+        if self._story.started is not None:
+            return self._story.total_steps
         outcome = self._status.outcome
         return outcome.total_steps if outcome else 0
 
@@ -265,9 +216,9 @@ class RunReader:
             about=self._about,
             config=self._config,
             status=self._status,
-            started=self._started,
-            phase=self._phase,
-            baselines=self._baselines,
+            started=self._story.started,
+            phase=self._story.phase,
+            baselines=self._story.baselines,
             error=self._error,
             step=self._step,
             total_steps=total,
@@ -275,32 +226,89 @@ class RunReader:
             eta_s=remaining[0] if remaining else None,
             eta_spread_s=remaining[1] if remaining else None,
             tokens_per_second=self._tokens_per_second(),
-            memory_bytes=_last(self._series.get("memory_allocated_bytes")),
-            learning_rate=_last(self._series.get("lr")),
+            memory_bytes=_last(self._table.series.get("memory_allocated_bytes")),
+            learning_rate=_last(self._table.series.get("lr")),
             best_loss=self._best[0] if self._best else None,
             best_step=self._best[1] if self._best else None,
-            last_val_loss=_last(self._series.get("val_loss")),
-            last_loss=_last(self._series.get("loss")),
-            probes=tuple(self._probes),
-            events=tuple(self._events),
-            splices=tuple(self._splices),
-            controls=tuple(self._controls),
-            series=MappingProxyType(dict(self._series)),
+            last_val_loss=_last(self._table.series.get("val_loss")),
+            last_loss=_last(self._table.series.get("loss")),
+            probes=tuple(self._story.probes),
+            events=tuple(self._story.events),
+            splices=tuple(self._story.splices),
+            controls=tuple(self._story.controls),
+            series=MappingProxyType(dict(self._table.series)),
             version=self._version,
             num_skipped=self._num_out_of_order
             + sum(tail.metrics.num_skipped + tail.events.num_skipped for tail in self._tails),
             is_behind=is_behind,
             last_record_time=self._time,
+            share_read=self._share_read() if is_behind else 1.0,
         )
+
+    def _share_read(self) -> float:
+        done = self._num_bytes()
+        return done / max(1, done + sum(tail.metrics.num_unread() for tail in self._tails))
+
+    def _restore(self, attempts: tuple[Attempt, ...]) -> None:
+        """Begin with the columns that the cache holds, as if their records had been read."""
+        found = load(self.folder)
+        if found is None:
+            return
+        state, table = found
+        if [tail.attempt for tail in state.tails] != [attempt.number for attempt in attempts[: len(state.tails)]]:
+            return
+        for attempt, covered in zip(attempts, state.tails, strict=False):
+            tail = _AttemptTail(attempt)
+            self._tails.append(tail)
+            tail.metrics.go_to(covered.place)
+            tail.first_step, tail.elapsed_s = covered.first_step, covered.elapsed_s
+            self._take_events(tail)
+            if not tail.is_placed and tail.first_step is not None:
+                self._place(tail, tail.first_step - 1)
+        self._table, self._best = table, state.best
+        self._step, self._time = state.step, state.time
+        self._num_out_of_order, self._keeper.num_covered = state.num_out_of_order, state.num_bytes
+        self._story.saw_record(self._time)
+        self._learn_pace()
+        self._version += 1
+
+    def _learn_pace(self) -> None:
+        """Show the estimator the last points of the attempt, as their records would have."""
+        train, validation = self._table.series.get("loss"), self._table.series.get("val_loss")
+        if train is None or not self._tails:
+            return
+        before_s = self._elapsed_s() - self._tails[-1].elapsed_s
+        evaluated = set(validation.step[-_ETA_POINTS:]) if validation is not None else set()
+        for step, elapsed_s in zip(train.step[-_ETA_POINTS:], train.elapsed_s[-_ETA_POINTS:], strict=True):
+            if elapsed_s > before_s:
+                self._eta.saw_training(step, elapsed_s - before_s)
+                if step in evaluated:
+                    self._eta.saw_evaluation()
+
+    def _num_bytes(self) -> int:
+        return sum(tail.metrics.place.offset for tail in self._tails)
+
+    def _read_state(self) -> ReadState:
+        """What is known beside the columns. Raises OSError."""
+        last = max((index for index, tail in enumerate(self._tails) if tail.is_placed), default=-1)
+        return ReadState(
+            tails=tuple(_covered(tail) for tail in self._tails[: last + 1]),
+            step=self._step,
+            time=self._time,
+            best=self._best,
+            num_out_of_order=self._num_out_of_order,
+        )
+
+
+def _covered(tail: _AttemptTail) -> CoveredTail:
+    return cover(
+        tail.attempt.number, tail.attempt.metrics_file, tail.metrics.place, tail.elapsed_s, tail.first_step
+    )
 
 
 def read_error(attempt: Attempt) -> ErrorReport | None:
     """The root cause of a failed attempt, or None when nothing readable was left."""
     return read_struct(attempt.error_file, ErrorReport)
-
-
-def _number(value: object, default: float = math.nan) -> float:
-    return float(value) if isinstance(value, int | float) else default
 
 
 def _last(series: Series | None) -> float | None:

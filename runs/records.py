@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import time
 import zlib
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from runs.disk import is_full
+from runs.safe_files import open_file
+
 _SUFFIX_LENGTH = len(b',"crc":"00000000"}')
 _READ_BYTES = 4 << 20
 _TAIL_BYTES = 64 << 10
+_LONGEST_LINE_BYTES = 16 << 20
+_TORN = b"\0"  # in front of what is left of a line, so that it never counts as whole
 _SYNC_INTERVAL_S = 1.0
+_MOST_WAITING_BYTES = 4 << 20  # some ten thousand records
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 
@@ -38,38 +46,51 @@ class RecordWriter:
     """Appends records to a file of its own; one `write()` a record, so a kill loses none that was acknowledged.
 
     At most the last line stays unfinished: the kernel may cut a write short where it crosses a page.
-    A record is acknowledged when `write` returns True. On a full disk it returns False, the file is
-    cut back to its last whole record, and later writes try again: recording pauses, training goes on.
+    A record is acknowledged when `write` returns True. Without room on the disk it returns False, the file is
+    cut back to its last whole record, and the record waits in memory; later writes put down first what waits,
+    in order. Recording pauses so, and training goes on.
+
+    num_dropped: records that waited and were given up for newer ones.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most_waiting_bytes: int = _MOST_WAITING_BYTES) -> None:
         """Raises FileExistsError: a new attempt is a new file, never an old tail continued."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._fd = os.open(path, flags, 0o600)
         self._end = 0
         self._seq = 0
+        self._is_torn = False
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._most_waiting_bytes = most_waiting_bytes
         self._synced_at = time.monotonic()
         self.num_dropped = 0
 
+    @property
+    def num_waiting(self) -> int:
+        """Records that wait in memory for room on the disk."""
+        return len(self._waiting)
+
     def write(self, record: Mapping[str, Any] | msgspec.Struct) -> bool:
         """Append one record with the next `seq`. Raises OSError for anything but a full disk."""
-        fields = msgspec.to_builtins(record) if isinstance(record, msgspec.Struct) else dict(record)
-        line = seal(_encoder.encode({**fields, "seq": self._seq + 1}))
-        try:
-            written = os.write(self._fd, line)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise
-            written = 0
-        if written != len(line):
-            if written:  # half a record would glue itself to the next one
-                os.ftruncate(self._fd, self._end)
-            self.num_dropped += 1
+        line = self._line(record)
+        if (self._waiting and not self.flush()) or not self._append(line):
+            self._wait_with(line)
             return False
-        self._end += written
-        self._seq += 1
         if time.monotonic() - self._synced_at > _SYNC_INTERVAL_S:
             self.sync()
+        return True
+
+    def hold(self, record: Mapping[str, Any] | msgspec.Struct) -> None:
+        """Let a record wait in memory without trying: for whoever knows that there is no room."""
+        self._wait_with(self._line(record))
+
+    def flush(self) -> bool:
+        """Put down what waits, oldest first; whether nothing waits any more. Raises as `write` does."""
+        while self._waiting:
+            if not self._append(self._waiting[0]):
+                return False
+            self._waiting_bytes -= len(self._waiting.popleft())
         return True
 
     def sync(self) -> None:
@@ -77,14 +98,62 @@ class RecordWriter:
         try:
             os.fsync(self._fd)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            if not is_full(error) and error.errno != errno.EIO:
                 raise
         self._synced_at = time.monotonic()
 
     def close(self) -> None:
-        """Sync and close."""
+        """Put down what waits, if there is room for it; sync and close."""
+        self.flush()
         self.sync()
         os.close(self._fd)
+
+    def _line(self, record: Mapping[str, Any] | msgspec.Struct) -> bytes:
+        fields = msgspec.to_builtins(record) if isinstance(record, msgspec.Struct) else dict(record)
+        self._seq += 1
+        return seal(_encoder.encode({**fields, "seq": self._seq}))
+
+    def _wait_with(self, line: bytes) -> None:
+        self._waiting.append(line)
+        self._waiting_bytes += len(line)
+        while self._waiting_bytes > self._most_waiting_bytes and len(self._waiting) > 2:
+            # never the first: a reader may have seen the beginning of it, which the same line has to complete
+            self._waiting_bytes -= len(self._waiting[1])
+            del self._waiting[1]
+            self.num_dropped += 1
+
+    def _append(self, line: bytes) -> bool:
+        if self._is_torn and not self._cut_back():
+            return False  # half a record would glue itself to this one
+        try:
+            written = os.write(self._fd, line)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            written = 0
+        if written == len(line):
+            self._end += written
+            return True
+        if written:
+            self._is_torn = True
+            self._cut_back()
+        return False
+
+    def _cut_back(self) -> bool:
+        try:
+            os.ftruncate(self._fd, self._end)
+        except OSError:  # a file system that copies on writing may need room even for this
+            return False
+        self._is_torn = False
+        return True
+
+
+class TailPlace(msgspec.Struct, frozen=True):
+    """How far a tail has read. inode: of the file; offset: bytes, at a line's end; num_skipped: torn lines."""
+
+    inode: int
+    offset: int
+    num_skipped: int
 
 
 class RecordTail:
@@ -101,23 +170,60 @@ class RecordTail:
         """The whole, intact records that came since the last call, at most about `max_bytes` of them.
 
         Torn or altered lines are counted in `num_skipped`. A file that shrank or was replaced is read anew.
+        What is no plain file, or may not be read, holds nothing.
         """
         try:
-            with self.path.open("rb") as file:
+            with open_file(self.path) as file:
                 status = os.fstat(file.fileno())
-                if status.st_ino != self._inode or status.st_size < self._offset:
+                if status.st_ino != self._inode or status.st_size < self._offset - len(self._partial):
                     self._offset, self._partial, self._inode = 0, b"", status.st_ino
+                elif status.st_size < self._offset:  # without room, the writer cut back its unfinished line
+                    self._offset, self._partial = self._offset - len(self._partial), b""
                 if status.st_size == self._offset:
                     return []
                 file.seek(self._offset)
                 chunk = file.read(max_bytes)
-        except FileNotFoundError:
+                if chunk.startswith(b"\0"):
+                    self._skip_zeros(file.fileno(), status.st_size, chunk)
+                    return []
+        except OSError:
             return []
         self._offset += len(chunk)
         *lines, self._partial = (self._partial + chunk).split(b"\n")
+        if len(self._partial) > _LONGEST_LINE_BYTES:  # the rest of it is torn too, whatever follows
+            self._partial = _TORN
         records, num_skipped = decode_lines(lines)
         self.num_skipped += num_skipped
         return records
+
+    def _skip_zeros(self, descriptor: int, size: int, chunk: bytes) -> None:
+        """Go on behind zeros, which no record has; a file may pretend to a terabyte of them that is not there."""
+        try:
+            behind = os.lseek(descriptor, self._offset, os.SEEK_DATA)
+        except OSError as error:
+            behind = size if error.errno == errno.ENXIO else 0  # nothing more comes, or nobody can tell
+        self._offset = max(behind, self._offset + len(chunk) - len(chunk.lstrip(b"\0")))
+        self._partial = _TORN
+
+    @property
+    def place(self) -> TailPlace:
+        """Where it stands: behind the last whole line that was read."""
+        return TailPlace(self._inode, self._offset - len(self._partial), self.num_skipped)
+
+    def go_to(self, place: TailPlace) -> None:
+        """Go on from a place at which another tail of the same file stood."""
+        self._inode, self._offset, self.num_skipped = place.inode, place.offset, place.num_skipped
+        self._partial = b""
+
+    def num_unread(self) -> int:
+        """Bytes that the next polls will read; above 0 also when the file shrank. Cheap: one `stat`."""
+        try:
+            status = self.path.stat(follow_symlinks=False)
+        except OSError:
+            return 0
+        if not stat.S_ISREG(status.st_mode):
+            return 0
+        return status.st_size if status.st_ino != self._inode else abs(status.st_size - self._offset)
 
     def poll_all(self) -> list[dict[str, Any]]:
         """Everything up to the present end of the file."""
@@ -154,7 +260,7 @@ def decode_lines(lines: list[bytes]) -> tuple[list[dict[str, Any]], int]:
 def last_records(path: Path, num_bytes: int = _TAIL_BYTES) -> list[dict[str, Any]]:
     """The whole, intact records among the last bytes of a file; none when it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             start = max(0, os.fstat(file.fileno()).st_size - num_bytes)
             file.seek(start)
             lines = file.read(num_bytes).split(b"\n")

@@ -9,11 +9,12 @@ import msgspec
 
 from presets.config import Change, ConfigError, check, diff, from_toml
 from presets.schema import DataConfig, RunConfig
+from runs.checkpoint_names import POINTERS, called
 from runs.folder import RunFolder, find_run
+from runs.safe_files import folder_names, is_file, read_text
 from runs.token_caches import RUN_PREFIX
 
 _CHECKPOINT = re.compile(r"(?P<run>.+)@(?P<checkpoint>last|best|\d+|step-\d{8,})")
-_STEP = re.compile(r"step-[0-9]{8,18}")
 _OF_THE_NEW_RUN = ("dropout", "attention_dropout", "embedding_dropout")  # the rest of a model is its weights'
 
 
@@ -68,7 +69,7 @@ def _started_from(config: RunConfig, runs: Path) -> RunConfig:
     """
     folder, checkpoint = _checkpoint(config.model.start_from, runs)
     try:
-        theirs = from_toml((folder.checkpoints_dir / checkpoint / "config.toml").read_text(encoding="utf-8"))
+        theirs = from_toml(read_text(folder.checkpoints_dir / checkpoint / "config.toml"))
     except (OSError, UnicodeDecodeError, ConfigError) as error:
         raise MissingReference(f"model.start_from: {checkpoint} of {folder.id} cannot be read: {error}") from None
     pairs = config.objective.kind in ("nsp", "sop")
@@ -103,21 +104,17 @@ def _checkpoint(reference: str, runs: Path) -> tuple[RunFolder, str]:
         folder = find_run(runs, name)
     except LookupError as error:
         raise MissingReference(f"model.start_from: {error.args[0]}") from None
-    checkpoint = f"step-{wanted.lstrip('0'):0>8}" if wanted.isdecimal() else wanted
-    if wanted in ("last", "best"):
-        try:
-            checkpoint = (folder.checkpoints_dir / wanted).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise MissingReference(
-                f"model.start_from: {folder.about().name} has no {wanted} checkpoint yet"
-            ) from None
-    if not _STEP.fullmatch(
-        checkpoint
-    ):  # it becomes a path: what a damaged file says, or more than any run's steps
-        said = f"{checkpoint[:40]!r} is no checkpoint's name; there are step-00001000 and its like"
+    checkpoint = called(folder.checkpoints_dir, wanted)
+    if not checkpoint and wanted in POINTERS:
+        is_there = is_file(folder.checkpoints_dir / wanted)
+        why = f"; its file checkpoints/{wanted} holds no checkpoint's name" if is_there else " yet"
+        raise MissingReference(f"model.start_from: {folder.about().name} has no {wanted} checkpoint{why}")
+    if not checkpoint:
+        said = f"{wanted[:40]!r} is no checkpoint's name; there are step-00001000 and its like"
         raise MissingReference(f"model.start_from: {folder.about().name}: {said}")
-    if not (folder.checkpoints_dir / checkpoint / "manifest.json").is_file():
-        there = sorted(path.parent.name for path in folder.checkpoints_dir.glob("step-*/manifest.json"))
+    if not is_file(folder.checkpoints_dir / checkpoint / "manifest.json"):
+        names = folder_names(folder.checkpoints_dir)
+        there = sorted(name for name in names if is_file(folder.checkpoints_dir / name / "manifest.json"))
         has = f"it has {', '.join(there)}" if there else "it has none"
         raise MissingReference(f"model.start_from: {folder.about().name} has no checkpoint {checkpoint}; {has}")
     return folder, checkpoint

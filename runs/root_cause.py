@@ -1,67 +1,44 @@
-"""Why an attempt failed: the earliest rank's own report, else the signal or exit code and the last words."""
+"""Why an attempt failed: which rank was first, of what it failed, and the last it said.
+
+Ranks that lose another one complain as well, and the first complaint is often theirs. So what counts is, in this
+order: an exception that has nothing to do with other ranks, a rank that died of a signal, a rank that ended
+without a word, a rank for which the others waited in vain.
+"""
 
 from __future__ import annotations
 
-import re
-import signal
-import time
-from pathlib import Path
-from typing import NamedTuple
+import contextlib
+import functools
+from collections.abc import Sequence
 
 import msgspec
 
-from runs.folder import Attempt, read_struct
+from runs.cause_words import (
+    cause_of_report,
+    cause_of_returncode,
+    cause_of_text,
+    hint_for,
+    signal_name,
+    tells_of_waiting,
+    waited_in_vain,
+)
+from runs.error_report import Cause, ErrorReport
+from runs.evidence import SIGABRT, SIGKILL, SIGTERM, Evidence, newest, only_follows
+from runs.folder import Attempt
+from runs.hang_watch import named_ranks, who_stands
+from runs.log_tail import crashes, last_sentence, last_words, rank_logs, rank_words
 from runs.machines import consoles, machine_ends
-from runs.status import ErrorReport
+from runs.processes import boot_id
+from runs.torchrun_verdict import RankFailure, rank_failures
 
-_LAST_LINES = 30
-_LOG_BYTES = 64 << 10
-_TORCHRUN_VERDICT = re.compile(
-    r"Root Cause \(first observed failure\):(?:.*?\bhost\s*:\s*(?P<host>\S+))?.*?\brank\s*:\s*(?P<rank>\d+)"
-    r"(?: \(local_rank: (?P<local_rank>\d+)\))?.*?\bexitcode\s*:\s*(?P<code>-?\d+)",
-    re.DOTALL,
+_HANG_HINT = (
+    "the stacks in its log show what it was doing; was it a mere delay, raise launch.collective_timeout; then "
+    "resume from the last checkpoint"
 )
-_ONLY_A_CONSEQUENCE = re.compile(
-    r"Connection closed by peer|Connection reset by peer|Broken pipe|remote process exited|Socket Timeout"
-)
-_RANK_LOGS = "*/attempt_*/[0-9]*/std*.log"
-_HINTS = (
-    (
-        re.compile(r"CUDA out of memory|OutOfMemoryError|CUDNN_STATUS_ALLOC_FAILED"),
-        "the GPU's memory is full: lower train.batch_size and raise train.accumulation_steps by the same factor, "
-        "or lower data.sequence_length or model.hidden_size",
-    ),
-    (
-        re.compile(r"MemoryError|DefaultCPUAllocator: can't allocate|Cannot allocate memory|std::bad_alloc"),
-        "the machine's memory is full: lower train.batch_size, data.sequence_length or model.hidden_size, "
-        "or end other programs",
-    ),
-    (
-        re.compile(r"No space left on device|Disk quota exceeded|\[Errno 28\]|\[Errno 122\]"),
-        "the disk is full: make room, or lower train.keep_checkpoints, then resume",
-    ),
-)
-_SIGNAL_MEANING = {
-    signal.SIGKILL: "usually the kernel's out-of-memory killer, or somebody's kill -9",
-    signal.SIGTERM: "somebody or something asked it to end",
-    signal.SIGSEGV: "a crash in native code",
-    signal.SIGABRT: "native code gave up; the log's last lines say why",
-    signal.SIGBUS: "memory-mapped data could not be read; the disk may be full or gone",
-}
-
-
-class Verdict(NamedTuple):
-    """torchrun's word on a rank. local_rank: among its machine's. console: where torchrun said it."""
-
-    rank: int
-    local_rank: int
-    code: int
-    host: str
-    console: Path
 
 
 class RootCause(msgspec.Struct, frozen=True):
-    """sentence: for the first line of a screen. is_certain: a rank said so itself, or died of a crash."""
+    """sentence: for the first line of a screen. is_certain: a rank said so itself, or was seen to die of it."""
 
     sentence: str
     report: ErrorReport
@@ -76,147 +53,202 @@ def root_cause(attempt: Attempt, returncode: int | None, before: float = 0.0, sa
     already, when not even a process could be started.
     """
     if said:
-        now = ErrorReport(0, "OSError", said, "", time.time(), time.monotonic_ns(), hint=hint_for(said))
-        return RootCause(said, now, True)
-    reports = [report for report in read_reports(attempt) if not before or report.time < before]
-    verdicts = _torchrun_verdicts(attempt)
-    reported = {report.rank for report in reports}
-    for verdict in verdicts:
-        if verdict.code < 0 and verdict.rank not in reported:
-            # the others' "connection closed by peer" only follows from this
-            return _unexplained(attempt, verdict.code, f"{_who(attempt, verdict)} was ", verdict)
-    ends = [end for end in machine_ends(attempt) if end.returncode]
-    for end in ends:
-        if end.returncode < 0 and all(map(_is_only_a_consequence, reports)):
-            return _unexplained(attempt, end.returncode, f"what ran on {end.host} was ", None)
-    if reports:
-        return _reported(attempt, reports[0])
-    for verdict in verdicts:
-        if verdict.code > 0:
-            return _unexplained(attempt, verdict.code, f"{_who(attempt, verdict)} ", verdict)
-    for end in ends:
-        return _unexplained(attempt, end.returncode, f"torchrun on {end.host} ", None)
-    return _unexplained(attempt, returncode, "", None)
+        cause = cause_of_text(said) or "error"
+        report = ErrorReport(0, "OSError", said, "", newest(attempt), 0, hint=hint_for(said), cause=cause)
+        return RootCause(said, report, True)
+    return _Search(Evidence(attempt, before), returncode).decide()
 
 
-def _reported(attempt: Attempt, first: ErrorReport) -> RootCause:
-    hint = first.hint or hint_for(f"{first.exception}: {first.message}\n{first.traceback}")
-    report = msgspec.structs.replace(first, hint=hint)
-    is_one_of_many = first.rank or len(_rank_numbers(attempt)) > 1 or len(consoles(attempt)) > 1
-    where = f"{_who(attempt, first)}: " if is_one_of_many else ""
-    lines = first.message.strip().splitlines()
-    message = f": {lines[0]}" if lines else ""
-    return RootCause(f"{where}{first.exception}{message}", report, True)
+def vanished_cause(attempt: Attempt, boot: str = "") -> RootCause:
+    """What became of an attempt that nobody saw ending: supervisor and engine are gone, and left no outcome.
 
-
-def _who(attempt: Attempt, source: ErrorReport | Verdict) -> str:
-    """The rank, and where several machines take part, which one it was on."""
-    machine = f" on {source.host}" if source.host and len(consoles(attempt)) > 1 else ""
-    return f"rank {source.rank}{machine}"
-
-
-def read_reports(attempt: Attempt) -> list[ErrorReport]:
-    """The ranks' error reports, the earliest first; damaged ones are passed over.
-
-    Clocks of several machines differ, so there what can only follow from another rank's end comes last.
+    boot: boot id of this machine when the attempt was started; empty when nobody knows. Cheap to ask again.
     """
-    reports: list[ErrorReport] = []
-    for path in sorted(attempt.ranks_dir.glob("error-*.json")):
-        report = read_struct(path, ErrorReport)
-        if report is not None:
-            reports.append(report)
-    if len({report.host for report in reports}) > 1 or len(consoles(attempt)) > 1:
-        return sorted(reports, key=lambda report: (_is_only_a_consequence(report), report.time))
-    return sorted(reports, key=lambda report: report.monotonic_ns)
+    return _vanished_cause(attempt, boot, _stamp(attempt))
 
 
-def _is_only_a_consequence(report: ErrorReport) -> bool:
-    return bool(_ONLY_A_CONSEQUENCE.search(report.message))
+@functools.lru_cache(maxsize=64)
+def _vanished_cause(attempt: Attempt, boot: str, stamp: tuple[int, ...]) -> RootCause:
+    """stamp: of what the answer rests on, so that a newer one is searched for anew."""
+    evidence = Evidence(attempt)
+    search = _Search(evidence, None)
+    found = search.decide()
+    if found.is_certain:
+        return found
+    where, killer = evidence.where(0), evidence.oom_killer(0)
+    if boot and boot != boot_id():
+        return search.unseen(f"the machine was switched off or restarted while it ran{where}", "killed")
+    sentence = f"supervisor and engine disappeared without a word{where}: "
+    if killer == "yes":
+        return search.unseen(f"{sentence}the kernel's out-of-memory killer ended them", "out of memory")
+    # whatever was killed on this machine since then may have been anything
+    perhaps = "" if killer == "no" else ", the kernel's out-of-memory killer"
+    return search.unseen(f"{sentence}kill -9{perhaps}, or the end of a whole session?", "killed")
 
 
-def hint_for(text: str) -> str:
-    """What a person can do about an error with this text, or nothing."""
-    return next((hint for pattern, hint in _HINTS if pattern.search(text)), "")
+def _stamp(attempt: Attempt) -> tuple[int, ...]:
+    stamps: list[int] = []
+    for path in (attempt.path, attempt.ranks_dir, attempt.console_file):
+        with contextlib.suppress(OSError):
+            stamps.append(path.stat(follow_symlinks=False).st_mtime_ns)
+    return tuple(stamps)
 
 
-def describe_returncode(returncode: int | None) -> str:
-    """A return code in words: `killed by signal 9: usually …`, `ended with exit code 3`."""
-    if returncode is None:
-        return "ended, and nobody was there to see how"
-    if returncode >= 0:
-        return f"ended with exit code {returncode}"
-    try:
-        meaning = _SIGNAL_MEANING.get(signal.Signals(-returncode)) or signal.Signals(-returncode).name
-    except ValueError:
-        meaning = "a signal this system has no name for"
-    return f"killed by signal {-returncode}: {meaning}"
+class _Search:
+    """Goes through the evidence."""
+
+    def __init__(self, evidence: Evidence, returncode: int | None) -> None:
+        self.evidence = evidence
+        self.attempt = evidence.attempt
+        self.returncode = returncode
+
+    def decide(self) -> RootCause:
+        """Go through what can be the cause, the surest first."""
+        attempt, failures = self.attempt, self.evidence.failures
+        own = [report for report in self.evidence.reports if not (self.evidence.is_group and only_follows(report))]
+        # where a rank fails of itself, others may die of it: by torchrun's signals, or in native code
+        of_itself = [report for report in own if not _is_of_collectives(report)]
+        if of_itself:
+            return self._reported(of_itself[0], of_itself)
+        gave_up = [each for each in failures if each.code == SIGABRT and self._gave_up(each)]
+        died = [each for each in failures if each.code < 0 and each.code != SIGTERM and each not in gave_up]
+        if died and not self._was_ended_as_late(died[0]):
+            return self._died(min(died, key=lambda each: self.evidence.waits(each.rank)))
+        ends = [end for end in machine_ends(attempt) if end.returncode]
+        for end in ends:
+            if end.returncode < 0 and not own:
+                return self._unexplained(end.returncode, f"what ran on {end.host} was ", None)
+        if own:
+            return self._reported(own[0], own)
+        for failure in failures:
+            if failure.code > 0:
+                return self._unexplained(
+                    failure.code, f"{self.evidence.who(failure.rank, failure.host)} ", failure
+                )
+        # of a group, since a rank's own reports are dealt with
+        if gave_up or any(map(waited_in_vain, self.evidence.reports)):
+            return self._hung(gave_up)
+        if self.returncode is None or self.evidence.is_group:
+            for rank, code in crashes(attempt):
+                return self._crashed(rank, code)
+        if self.evidence.reports:
+            return self._missed()
+        for failure in failures:
+            return self._died(failure)
+        for end in ends:
+            return self._unexplained(end.returncode, f"torchrun on {end.host} ", None)
+        if self.returncode is not None and self.evidence.is_group:
+            was = "was " if self.returncode < 0 else ""
+            return self._unexplained(self.returncode, f"torchrun, which starts the ranks, {was}", None)
+        return self._unexplained(self.returncode, "", None)
+
+    def _died(self, failure: RankFailure) -> RootCause:
+        return self._unexplained(failure.code, f"{self.evidence.who(failure.rank, failure.host)} was ", failure)
+
+    def unseen(self, sentence: str, cause: Cause) -> RootCause:
+        """An end that nobody saw."""
+        lines = last_words(self.attempt)
+        hint = hint_for("MemoryError") if cause == "out of memory" else hint_for("\n".join(lines))
+        report = self.evidence.report(0, sentence, "\n".join(lines), cause, hint)
+        return RootCause(sentence, report, False)
+
+    def _was_ended_as_late(self, failure: RankFailure) -> bool:
+        """Whether it was ended only because the others had waited for it in vain (`HangWatch`)."""
+        if failure.code != SIGKILL or not any(map(waited_in_vain, self.evidence.reports)):
+            return False
+        if self.evidence.oom_killer(failure.rank) == "yes":
+            return False
+        standing = who_stands(tuple(self.evidence.marks.values()))
+        return standing is not None and failure.rank in standing.ranks
+
+    def _reported(self, first: ErrorReport, reports: list[ErrorReport]) -> RootCause:
+        hint = first.hint or hint_for(f"{first.exception}: {first.message}\n{first.traceback}")
+        cause = first.cause if first.cause not in ("", "error") else cause_of_report(first)
+        report = msgspec.structs.replace(first, hint=hint, cause=cause)
+        is_one_of_many = first.rank or len(rank_logs(self.attempt)) > 2 or len(consoles(self.attempt)) > 1
+        where = f"{self._all_who_said_it(first, reports)}: " if is_one_of_many else ""
+        lines = first.message.strip().splitlines()
+        message = f": {lines[0]}" if lines else ""
+        return RootCause(f"{where}{first.exception}{message}", report, True)
+
+    def _all_who_said_it(self, first: ErrorReport, reports: list[ErrorReport]) -> str:
+        said = (first.exception, first.message)
+        ranks = sorted(each.rank for each in reports if (each.exception, each.message) == said)
+        if len(ranks) == 1 or len(consoles(self.attempt)) > 1:
+            return self.evidence.who(first.rank, first.host)
+        if len(ranks) == len(self.evidence.marks):
+            return "both ranks" if len(ranks) == 2 else f"all {len(ranks)} ranks"
+        return named_ranks(ranks)
+
+    def _hung(self, gave_up: Sequence[RankFailure]) -> RootCause:
+        """The others' collective ran into its time limit, of which they say so, or were ended (`gave_up`)."""
+        waited: list[ErrorReport | RankFailure] = [*filter(waited_in_vain, self.evidence.reports), *gave_up]
+        standing = who_stands(tuple(self.evidence.marks.values()))
+        if standing is None:
+            rank = waited[0].rank
+            sentence = f"{self.evidence.who(rank, waited[0].host)} waited for the others in vain"
+        else:
+            sentence, rank = standing.sentence, standing.ranks[0] if standing.ranks else waited[0].rank
+        lines = last_words(self.attempt, rank)
+        report = self.evidence.report(rank, sentence, "\n".join(lines), "hang", _HANG_HINT)
+        return RootCause(sentence, report, True)
+
+    def _gave_up(self, failure: RankFailure) -> bool:
+        """Whether a rank was ended by its own collectives, which had waited too long for another."""
+        return tells_of_waiting("\n".join(rank_words(self.attempt, failure.local_rank, failure.console)))
+
+    def _missed(self) -> RootCause:
+        """Ranks that lost one which left no word, nor did torchrun have one for it."""
+        reported = {report.rank for report in self.evidence.reports}
+        silent = [
+            each for rank, each in self.evidence.marks.items() if rank not in reported and not each.mark.waits
+        ]
+        if not silent:
+            return self._reported(self.evidence.reports[0], self.evidence.reports)
+        rank = min(silent, key=lambda each: each.mark.collectives).rank
+        if rank_failures(self.attempt):  # torchrun saw the others fail, and nothing wrong with this one
+            how = f"{self.evidence.how(0, rank)}, though the run was not over, and the others missed it"
+            report = self.evidence.report(rank, how, "\n".join(last_words(self.attempt, rank)), "error", "")
+            return RootCause(f"rank {rank} {how}", report, True)
+        killer = self.evidence.oom_killer(rank)
+        cause: Cause = "out of memory" if killer in ("yes", "perhaps") else "killed"
+        how = "; most likely the kernel's out-of-memory killer ended it" if cause == "out of memory" else ""
+        sentence = (
+            f"rank {rank} disappeared without a word{self.evidence.where(rank)}, and the others missed it{how}"
+        )
+        lines = last_words(self.attempt, rank)
+        hint = hint_for("MemoryError") if cause == "out of memory" else ""
+        return RootCause(sentence, self.evidence.report(rank, sentence, "\n".join(lines), cause, hint), True)
+
+    def _crashed(self, rank: int, code: int) -> RootCause:
+        """A crash that the rank's own log tells of."""
+        was = f"rank {rank} was " if self.evidence.is_group else ""
+        sentence = f"{was}{self.evidence.how(code, rank)}"
+        lines = last_words(self.attempt, rank if self.evidence.is_group else None)
+        report = self.evidence.report(rank, sentence, "\n".join(lines), "crash", "", signal_name(code))
+        return RootCause(sentence, report, True)
+
+    def _unexplained(self, returncode: int | None, who: str, failure: RankFailure | None) -> RootCause:
+        """An end by signal or exit code, with the last words of whoever it was."""
+        rank = failure.rank if failure else 0
+        whose = (failure.local_rank, failure.console) if failure else (None, None)
+        lines = last_words(self.attempt, *whose)
+        words = "\n".join(lines)
+        sentence = f"{who}{self.evidence.how(returncode, rank)}"
+        cause, hint = cause_of_returncode(returncode), hint_for(words)
+        if returncode is None or returncode >= 0:
+            cause = cause_of_text(words) or cause
+        if returncode is not None and returncode >= 0:
+            said = last_sentence(rank_words(self.attempt, *whose) if failure else lines)
+            sentence = f"{sentence}; its last words: {said}" if said else f"{sentence}, and said nothing"
+        elif returncode == SIGKILL and self.evidence.oom_killer(rank) in ("yes", "perhaps"):
+            cause, hint = "out of memory", hint or hint_for("MemoryError")
+        report = self.evidence.report(rank, sentence, words, cause, hint, signal_name(returncode))
+        if failure:
+            report = msgspec.structs.replace(report, host=failure.host)
+        return RootCause(sentence, report, failure is not None)
 
 
-def last_words(attempt: Attempt, rank: int | None = None, machine: Path | None = None) -> list[str]:
-    """The last lines of torchrun's output and of the ranks' logs, one rank's last.
-
-    machine: the output of one machine's torchrun, whose logs alone are read, and rank then counts its own ranks.
-    """
-    lines: list[str] = []
-    for console in (machine,) if machine is not None else consoles(attempt):
-        logs = attempt.ranks_dir if console == attempt.console_file else console.parent
-        rank_logs = sorted(logs.glob(_RANK_LOGS))
-        if rank is not None:
-            rank_logs = [log for log in rank_logs if log.parent.name == str(rank)]
-        for log in (console, *rank_logs):
-            lines.extend(_tail(log))
-    return lines[-_LAST_LINES:]
-
-
-def _unexplained(attempt: Attempt, returncode: int | None, who: str, verdict: Verdict | None) -> RootCause:
-    lines = last_words(attempt, verdict.local_rank, verdict.console) if verdict else last_words(attempt)
-    how = describe_returncode(returncode)
-    sentence = f"{who}{how}"
-    if returncode is not None and returncode >= 0:
-        sentence = f"{sentence}; its last words: {lines[-1]}" if lines else f"{sentence}, and said nothing"
-    report = ErrorReport(
-        rank=verdict.rank if verdict else 0,
-        exception=_signal_name(returncode),
-        message=sentence,
-        traceback="\n".join(lines),
-        time=time.time(),
-        monotonic_ns=time.monotonic_ns(),
-        hint=hint_for("\n".join(lines)),
-        host=verdict.host if verdict else "",
-    )
-    return RootCause(sentence, report, verdict is not None)
-
-
-def _signal_name(returncode: int | None) -> str:
-    try:
-        return signal.Signals(-(returncode or 0)).name
-    except ValueError:  # an exit code, or a signal without a name
-        return ""
-
-
-def _torchrun_verdicts(attempt: Attempt) -> list[Verdict]:
-    """What torchrun says of the first rank that failed, on each machine."""
-    verdicts: list[Verdict] = []
-    for console in consoles(attempt):
-        found = _TORCHRUN_VERDICT.search("\n".join(_tail(console, num_lines=10_000)))
-        if found:
-            rank, code = int(found["rank"]), int(found["code"])
-            verdicts.append(Verdict(rank, int(found["local_rank"] or rank), code, found["host"] or "", console))
-    return verdicts
-
-
-def _rank_numbers(attempt: Attempt) -> set[str]:
-    return {log.parent.name for log in attempt.ranks_dir.glob(_RANK_LOGS)}
-
-
-def _tail(path: Path, num_lines: int = _LAST_LINES) -> list[str]:
-    try:
-        with path.open("rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - _LOG_BYTES))
-            text = file.read(_LOG_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return []
-    # a progress bar rewrites its line with \r: what stood there last counts
-    lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
-    return [line for line in lines if line.strip()][-num_lines:]
+def _is_of_collectives(report: ErrorReport) -> bool:
+    """Whether an exception comes out of talking to other ranks, in words that nobody here knows."""
+    return "torch/distributed/" in report.traceback

@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 
 import msgspec
 
-_FACTOR = 16
+from runs.pyramid import Pyramid
 
 
 class Bucket(msgspec.Struct, frozen=True):
@@ -25,39 +25,10 @@ class Bucket(msgspec.Struct, frozen=True):
     num_gaps: int = 0
 
 
-class _Level:
-    """Figures of whole blocks of points; only complete blocks are in it, so appending never rewrites."""
+class Axis:
+    """Where points stand. step: ascending; time: Unix s; elapsed_s: of the run; tokens: seen so far.
 
-    def __init__(self) -> None:
-        self.minimum = array("d")
-        self.maximum = array("d")
-        self.total = array("d")
-        self.count = array("q")
-
-    def append(self, minimum: float, maximum: float, total: float, count: int) -> None:
-        self.minimum.append(minimum)
-        self.maximum.append(maximum)
-        self.total.append(total)
-        self.count.append(count)
-
-    def figures(self, start: int, stop: int) -> tuple[float, float, float, int]:
-        """Minimum, maximum, sum and number of finite values in the blocks [start, stop)."""
-        return (
-            min(self.minimum[start:stop]),
-            max(self.maximum[start:stop]),
-            sum(self.total[start:stop]),
-            sum(self.count[start:stop]),
-        )
-
-    def cut(self, length: int) -> None:
-        for column in (self.minimum, self.maximum, self.total, self.count):
-            del column[length:]
-
-
-class Series:
-    """Points in the order of their steps. Not for several threads: read it where it is written.
-
-    Columns: step, time (Unix s), elapsed_s (of the run), tokens (seen so far), value (NaN is a gap).
+    Metrics that are recorded together have one axis together, which is most of their memory.
     """
 
     def __init__(self) -> None:
@@ -65,48 +36,99 @@ class Series:
         self.time = array("d")
         self.elapsed_s = array("d")
         self.tokens = array("d")
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    @property
+    def columns(self) -> tuple[array[float], array[float], array[float], array[float]]:
+        """Step, time, elapsed seconds, tokens."""
+        return (self.step, self.time, self.elapsed_s, self.tokens)
+
+    def copy(self) -> Axis:
+        """The same places, to go on by themselves."""
+        other = Axis()
+        for column, own in zip(other.columns, self.columns, strict=True):
+            column.extend(own)
+        return other
+
+    def cut(self, length: int) -> None:
+        """Forget the places from `length` on."""
+        for column in self.columns:
+            del column[length:]
+
+
+class Series:
+    """Points in the order of their steps. Not for several threads: read it where it is written.
+
+    Columns: those of its axis, and value (NaN is a gap). version: rises with every change.
+    """
+
+    def __init__(self, axis: Axis | None = None) -> None:
+        """axis: one that is shared, and that its owner extends and cuts together with every series on it."""
+        self.axis = axis if axis is not None else Axis()
         self.value = array("d")
         self.version = 0
-        self._gaps = array("q")
-        self._levels: list[_Level] = []
+        self.gaps = array("q")
+        self.pyramid = Pyramid(self.value, self.gaps)
 
     def __len__(self) -> int:
         return len(self.value)
 
     @property
+    def step(self) -> array[float]:
+        return self.axis.step
+
+    @property
+    def time(self) -> array[float]:
+        return self.axis.time
+
+    @property
+    def elapsed_s(self) -> array[float]:
+        return self.axis.elapsed_s
+
+    @property
+    def tokens(self) -> array[float]:
+        return self.axis.tokens
+
+    @property
     def num_gaps(self) -> int:
         """Values that were not finite."""
-        return len(self._gaps)
+        return len(self.gaps)
 
     def append(
         self, step: float, value: float, *, time: float = 0.0, elapsed_s: float = 0.0, tokens: float = 0.0
     ) -> None:
-        """Add a point; a value that is not finite is kept as a gap. Raises ValueError for an earlier step."""
+        """Add a point to a series that shares its axis with no other; a value that is not finite is kept as a gap.
+
+        Raises ValueError for an earlier step.
+        """
         if self.step and step < self.step[-1]:
             raise ValueError(f"step {step:g} comes after step {self.step[-1]:g}")
-        if not math.isfinite(value):
-            value = math.nan
-            self._gaps.append(len(self.value))
-        self.step.append(step)
-        self.time.append(time)
-        self.elapsed_s.append(elapsed_s)
-        self.tokens.append(tokens)
-        self.value.append(value)
+        for column, place in zip(self.axis.columns, (step, time, elapsed_s, tokens), strict=True):
+            column.append(place)
+        self.extend(array("d", (value,)))
+
+    def extend(self, values: array[float]) -> None:
+        """Add the values of places that the axis has got already."""
+        if not math.isfinite(sum(values)):  # also where large ones overflow in the sum
+            values = self._with_gaps(values)
+        self.value.extend(values)
         self.version += 1
-        self._complete_blocks()
 
     def truncate_after(self, step: float) -> None:
-        """Hide the points after `step`, as a resume at that step does."""
+        """Hide the points after `step`, as a resume at that step does, when it shares its axis with no other."""
         length = bisect_right(self.step, step)
+        self.axis.cut(length)
+        self.cut(length)
+
+    def cut(self, length: int) -> None:
+        """Forget the values from the place `length` on."""
         if length == len(self.value):
             return
-        for column in (self.step, self.time, self.elapsed_s, self.tokens, self.value):
-            del column[length:]
-        del self._gaps[bisect_left(self._gaps, length) :]
-        block = 1
-        for level in self._levels:
-            block *= _FACTOR
-            level.cut(length // block)
+        del self.value[length:]
+        del self.gaps[bisect_left(self.gaps, length) :]
+        self.pyramid.cut(length)
         self.version += 1
 
     def last(self) -> float | None:
@@ -127,7 +149,8 @@ class Series:
         start, stop = bisect_left(self.step, low_step), bisect_right(self.step, high_step)
         if stop <= start or num_buckets < 1:
             return ()
-        depth, block = self._depth_for((stop - start) / num_buckets)
+        self.pyramid.catch_up()
+        depth, block = self.pyramid.depth_for((stop - start) / num_buckets)
         width = (high_step - low_step) / num_buckets
         buckets: list[Bucket] = []
         here = start
@@ -142,14 +165,8 @@ class Series:
             here = there
         return tuple(buckets)
 
-    def _depth_for(self, points_per_bucket: float) -> tuple[int, int]:
-        depth, block = 0, 1
-        while depth < len(self._levels) and block * _FACTOR * 8 <= points_per_bucket:
-            depth, block = depth + 1, block * _FACTOR
-        return depth, block
-
     def _bucket(self, start: int, stop: int, depth: int, block: int) -> Bucket:
-        minimum, maximum, total, count = self._figures(start, stop, depth, block)
+        minimum, maximum, total, count = self.pyramid.figures(start, stop, depth, block)
         return Bucket(
             (self.step[start] + self.step[stop - 1]) / 2,
             minimum if count else math.nan,
@@ -159,38 +176,11 @@ class Series:
             stop - start - count,
         )
 
-    def _figures(self, start: int, stop: int, depth: int, block: int) -> tuple[float, float, float, int]:
-        if depth == 0:
-            return self._raw_figures(start, stop)
-        level = self._levels[depth - 1]
-        first, last = -(-start // block), min(stop // block, len(level.count))
-        if first >= last:
-            return self._raw_figures(start, stop)
-        minimum, maximum, total, count = level.figures(first, last)
-        for edge_start, edge_stop in ((start, first * block), (last * block, stop)):
-            if edge_stop > edge_start:
-                edge = self._raw_figures(edge_start, edge_stop)
-                minimum, maximum = min(minimum, edge[0]), max(maximum, edge[1])
-                total, count = total + edge[2], count + edge[3]
-        return minimum, maximum, total, count
-
-    def _raw_figures(self, start: int, stop: int) -> tuple[float, float, float, int]:
-        values = self.value[start:stop]
-        if bisect_left(self._gaps, start) != bisect_left(self._gaps, stop):
-            values = array("d", (value for value in values if value == value))
-            if not values:
-                return math.inf, -math.inf, 0.0, 0
-        return min(values), max(values), sum(values), len(values)
-
-    def _complete_blocks(self) -> None:
-        length, block, depth = len(self.value), _FACTOR, 0
-        while length % block == 0:
-            if depth == len(self._levels):
-                self._levels.append(_Level())
-            if depth == 0:
-                figures = self._raw_figures(length - block, length)
-            else:
-                end = length * _FACTOR // block
-                figures = self._levels[depth - 1].figures(end - _FACTOR, end)
-            self._levels[depth].append(*figures)
-            depth, block = depth + 1, block * _FACTOR
+    def _with_gaps(self, values: array[float]) -> array[float]:
+        """The values with NaN for those that are not finite, whose places are noted."""
+        kept = array("d", values)
+        for index, value in enumerate(values):
+            if not math.isfinite(value):
+                kept[index] = math.nan
+                self.gaps.append(len(self.value) + index)
+        return kept

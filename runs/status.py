@@ -10,11 +10,18 @@ from typing import Literal
 
 import msgspec
 
+from runs.clock import local_time
+from runs.error_report import Cause as Cause
+from runs.error_report import ErrorReport as ErrorReport
 from runs.folder import Attempt, RunFolder, read_struct
+from runs.hang_watch import standing_sentence
 from runs.lock import is_locked
 from runs.processes import ProcessIdentity as ProcessIdentity
-from runs.processes import find_tagged, is_alive, is_here
+from runs.processes import find_tagged, is_alive, is_here, this_host
+from runs.queue_entry import QueueEntry, read_entry
+from runs.rank_marks import last_moved
 from runs.records import last_records
+from runs.root_cause import vanished_cause
 
 State = Literal[
     "queued", "starting", "running", "stalled", "stopping", "stopped",
@@ -34,6 +41,7 @@ class StateRecord(msgspec.Struct, frozen=True):
 
     tag: value of TINYTRAIN_RUN_TAG in the environment of every process of this attempt.
     deadline: Unix seconds at which the next rung of the stop ladder is taken, 0 when none is due.
+    devices: what the run has while it is live, such as `gpu:0` or `cpu:2`; nobody else gets them.
     """
 
     state: State
@@ -44,12 +52,14 @@ class StateRecord(msgspec.Struct, frozen=True):
     since: float = 0.0
     deadline: float = 0.0
     message: str = ""
+    devices: tuple[str, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True):
     """`outcome.json` of an attempt: by the engine when it ends by itself, else by the supervisor.
 
     Losses are validation losses in nats; None when there was no evaluation. elapsed_s: of this attempt.
+    left: processes or device memory that outlived it, as a sentence; empty when it was seen that nothing did.
     """
 
     state: Literal["finished", "stopped", "paused", "failed"]
@@ -62,23 +72,7 @@ class Outcome(msgspec.Struct, frozen=True):
     elapsed_s: float = 0.0
     ended: float = 0.0
     exit_code: int | None = None
-
-
-class ErrorReport(msgspec.Struct, frozen=True):
-    """A rank's last words in `ranks/error-<rank>.json`; the earliest becomes the attempt's `error.json`.
-
-    monotonic_ns orders ranks of one host better than wall time does. host: the machine the rank was on.
-    """
-
-    rank: int
-    exception: str
-    message: str
-    traceback: str
-    time: float
-    monotonic_ns: int
-    step: int = 0
-    hint: str = ""
-    host: str = ""
+    left: str = ""
 
 
 class RunStatus(msgspec.Struct, frozen=True):
@@ -101,7 +95,8 @@ class RunStatus(msgspec.Struct, frozen=True):
 _SILENT_S = 30.0
 _SILENT_INTERVALS = 5
 _NOT_STARTED = "not started yet"
-_VANISHED = "supervisor and engine disappeared without a word (power cut or kill -9?)"
+_ARRIVES = "has just come to the queue"
+_UNATTENDED = "waits in the queue; its supervisor is gone, and the next look at the queue starts it anew"
 _UNSUPERVISED = "its supervisor is gone; the engine still runs"
 
 
@@ -111,11 +106,16 @@ def read_status(folder: RunFolder) -> RunStatus:
     A run that was made but never started is `stopped`, with attempt 0. Silence alone never means that a
     run failed: a live one that records nothing is `stalled`.
     """
+    entry = read_entry(folder)  # before the state: a run says that it starts, and then gives up its place
     state = read_state(folder)
     attempt = latest_attempt(folder)
     number = attempt.number if attempt else 0
-    if is_locked(folder):
-        return _supervised(state, attempt)
+    if is_locked(folder) and not (_is_waiting(state) and entry is None):
+        return _supervised(state, attempt, entry)
+    # not supervised, or taken out of the queue, and its supervisor is about to go
+    if entry is not None and not engine_processes(folder, state):
+        reason = _UNATTENDED if entry.host == this_host() else f"waits for the devices of {entry.host}"
+        return RunStatus("queued", number, reason, entry.since)
     outcome = read_outcome(attempt) if attempt else None
     if outcome is not None:
         return RunStatus(outcome.state, number, outcome.reason, outcome.ended, outcome=outcome)
@@ -126,8 +126,15 @@ def read_status(folder: RunFolder) -> RunStatus:
         return RunStatus("lost", number, reason, state.since)
     if engine_processes(folder, state):
         since = state.since if state else 0.0
+        stands = standing_sentence(attempt, time.time())
+        if stands:
+            return RunStatus("stalled", number, f"{_UNSUPERVISED}; {stands}", last_moved(attempt))
         return RunStatus("running", number, _UNSUPERVISED, since)
-    return RunStatus("failed", number, _VANISHED, last_sign_of_life(attempt))
+    outcome = read_outcome(attempt)  # an engine without supervisor may have ended between the two looks
+    if outcome is not None:
+        return RunStatus(outcome.state, number, outcome.reason, outcome.ended, outcome=outcome)
+    found = vanished_cause(attempt, state.supervisor.boot_id if state else "")
+    return RunStatus("failed", number, found.sentence, last_sign_of_life(attempt))
 
 
 def read_state(folder: RunFolder) -> StateRecord | None:
@@ -172,26 +179,37 @@ def last_sign_of_life(attempt: Attempt) -> float:
     return max(times)
 
 
-def _supervised(state: StateRecord | None, attempt: Attempt | None) -> RunStatus:
+def _is_waiting(state: StateRecord | None) -> bool:
+    return state is not None and state.state == "queued" and is_alive(state.supervisor)
+
+
+def _supervised(state: StateRecord | None, attempt: Attempt | None, entry: QueueEntry | None) -> RunStatus:
     number = attempt.number if attempt else 0
     # a supervisor that has the lock but has written nothing yet stands behind an older state.json
     if state is None or (is_here(state.supervisor) and not is_alive(state.supervisor)):
+        if entry is not None:
+            return RunStatus("queued", number, _ARRIVES, entry.since, supervised=True)
         since = last_sign_of_life(attempt) if attempt else 0.0
         return RunStatus("starting", number, since=since, supervised=True)
     if state.state == "running" and attempt is not None:
-        since = last_sign_of_life(attempt)
+        moved = last_moved(attempt)
+        since = max(last_sign_of_life(attempt), moved)
         silence = time.time() - since
-        if silence > _SILENT_S and silence > _SILENT_INTERVALS * _typical_interval(attempt):
-            clock = time.strftime("%H:%M:%S", time.localtime(since))
-            reason = f"its processes are alive, but nothing was recorded since {clock}"
+        if silence > _SILENT_S and silence > _SILENT_INTERVALS * _typical_interval(attempt, per_step=moved > 0):
+            clock = local_time(since, "%H:%M:%S")
+            unexplained = f"its processes are alive, but nothing was recorded since {clock}"
+            reason = standing_sentence(attempt, time.time(), least_s=0.0) or unexplained
             return RunStatus("stalled", state.attempt, reason, since, supervised=True)
     outcome = read_outcome(attempt) if attempt is not None and state.state not in LIVE_STATES else None
     return RunStatus(state.state, state.attempt, state.message, state.since, state.deadline, True, outcome)
 
 
-def _typical_interval(attempt: Attempt) -> float:
-    """Median seconds between the last records of metrics; 0 when there are fewer than two."""
-    times = [record.get("time") for record in last_records(attempt.metrics_file)]
-    seconds = [float(value) for value in times if isinstance(value, int | float)]
-    gaps = [after - before for before, after in itertools.pairwise(seconds)]
+def _typical_interval(attempt: Attempt, *, per_step: bool) -> float:
+    """Median seconds between the last records of metrics, or of a step; 0 when there are fewer than two."""
+    records = [(record.get("time"), record.get("step")) for record in last_records(attempt.metrics_file)]
+    known = [(t, s) for t, s in records if isinstance(t, int | float) and isinstance(s, int)]
+    gaps = [
+        (after - before) / (max(1, last - first) if per_step else 1)
+        for (before, first), (after, last) in itertools.pairwise(known)
+    ]
     return statistics.median(gaps) if gaps else 0.0

@@ -199,13 +199,16 @@ def _planned_dataset(folder: RunFolder) -> str:
 
 def _figure(records: list[dict[str, object]], name: str) -> float:
     value = records[-1].get(name) if records else None
-    return float(value) if isinstance(value, int | float) else 0.0
+    try:
+        return float(value) if isinstance(value, int | float) else 0.0
+    except OverflowError:  # a whole number beyond every float
+        return 0.0
 
 
 def _root_cause(attempts: tuple[Attempt, ...], status: RunStatus) -> str:
     if status.state != "failed":
         return ""
     error = read_error(attempts[-1]) if attempts else None
-    if error is None:
+    if error is None or error.message.partition("\n")[0] in status.reason:
         return status.reason
     return f"rank {error.rank}: {error.exception}: {error.message}"

@@ -14,6 +14,7 @@ from presets.corpora import token_cache_key
 from presets.estimate import TokenCounts
 from presets.schema import DataConfig
 from runs.cache_format import MANIFEST, CacheManifest
+from runs.checkpoint_names import pointed_at
 from runs.checksums import sha256_of
 from runs.folder import find_run, read_struct, runs_dir, token_caches_dir
 
@@ -71,9 +72,10 @@ def tokenizer_file(reference: str) -> Path | None:
     if reference.startswith(RUN_PREFIX):
         try:
             checkpoints = find_run(runs_dir(), reference.removeprefix(RUN_PREFIX)).checkpoints_dir
-            return checkpoints / (checkpoints / "last").read_text(encoding="utf-8").strip() / "tokenizer.json"
-        except (OSError, LookupError, ValueError):
+        except LookupError:
             return None
+        name = pointed_at(checkpoints, "last")
+        return checkpoints / name / "tokenizer.json" if name else None
     path = Path(reference).expanduser()
     return path if reference.endswith(".json") or path.is_file() else None
 

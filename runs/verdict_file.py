@@ -13,6 +13,7 @@ import msgspec
 
 from runs.folder import RunFolder, read_struct, write_atomically
 from runs.reader import RunReader
+from runs.safe_files import file_status, make_folder
 from runs.verdict import Verdict, verdict_of
 
 
@@ -51,7 +52,7 @@ def current_verdict(folder: RunFolder) -> StoredVerdict:
     judged = StoredVerdict(verdict_of(run), run.step, sizes)
     path = verdict_file(folder)
     with contextlib.suppress(OSError):  # a full disk, or somebody else's run: the answer is there all the same
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(path.parent)
         write_atomically(path, msgspec.json.encode(judged))
     return judged
 
@@ -60,6 +61,6 @@ def _sizes(folder: RunFolder) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for attempt in folder.attempts():
         for path in (attempt.metrics_file, attempt.events_file):
-            if path.is_file():
-                sizes[f"{attempt.number}/{path.name}"] = path.stat().st_size
+            with contextlib.suppress(OSError):
+                sizes[f"{attempt.number}/{path.name}"] = file_status(path).st_size
     return sizes

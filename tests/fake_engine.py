@@ -51,6 +51,7 @@ class FakeEngine:
     def run(self) -> int:
         """Play the scenario; returns the exit code."""
         print("fake engine says hello", flush=True)
+        time.sleep(float(os.environ.get("FAKE_START_S", "0")))
         if self.scenario == "never begins":
             time.sleep(3600)
         if self.scenario == "exits with 3":

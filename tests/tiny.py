@@ -73,7 +73,7 @@ def prepare_attempt(
 ) -> tuple[Prepared, World, Recorder, StopAt]:
     """The parts of a new attempt, as `engine.__main__` puts them together."""
     attempt = folder.attempt(len(folder.attempts()) + 1)
-    attempt.path.mkdir(parents=True)
+    attempt.path.mkdir(parents=True, mode=0o700)
     os.environ.pop("RANK", None)
     config = folder.config()
     stop = StopAt(folder, stop_at)

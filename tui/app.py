@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
+from textual import events, on
+from textual._context import active_message_pump
 from textual.app import App, SystemCommand
+from textual.await_complete import AwaitComplete
 from textual.binding import BindingType
 from textual.command import Provider
 from textual.screen import Screen
@@ -20,10 +23,15 @@ from textual.screen import Screen
 from runs.folder import RunFolder, all_runs
 from runs.status import read_status
 from tui.commands import Command, CommandsProvider, bindings_of
+from tui.messages import FeedFailed
+from tui.polling_feed import PollingFeed
 from tui.safe_text import safe_text
-from tui.terminal import exit_on_signals, exit_when_terminal_vanishes
+from tui.terminal import exit_on_signals, exit_when_terminal_vanishes, harmless_report
+from tui.textual_defects import guard_option_lists, is_of_something_taken_away
 
 _COLLECT_AFTER_S = 2.0
+_BOTTOM_SCREENS = 2  # Textual's own empty one, and the one that is shown
+_REVIVE_S = 10.0
 
 if TYPE_CHECKING:
     from tui.screens.monitor import MonitorScreen
@@ -80,11 +88,14 @@ class TinyTrainApp(App[None]):
         self.runs = runs
         self.animation_level = "none"  # every frame is bytes over SSH
         self._monitor: MonitorScreen | None = None
+        self._queue_feed = PollingFeed("queue", self, self._revive_queue, _REVIVE_S)
 
     def on_mount(self) -> None:
         """Show the newest live run when there is one, else where a run is made."""
+        self._queue_feed.start()
         self.set_timer(_COLLECT_AFTER_S, gc.enable)
         exit_on_signals(self)
+        guard_option_lists()
         if not self.is_headless:
             exit_when_terminal_vanishes(self)
         live = self.live_runs()
@@ -93,9 +104,53 @@ class TinyTrainApp(App[None]):
         else:
             self.push_screen("launch")
 
+    def on_unmount(self) -> None:
+        """End the thread that looks after the queue."""
+        self._queue_feed.stop()
+
+    def _revive_queue(self) -> None:
+        """Start the supervisors of waiting runs anew that were killed, or did not outlive a reboot."""
+        from runs.queue import revive
+
+        revive(self.runs)
+
+    @on(FeedFailed)
+    def _queue_feed_failed(self, message: FeedFailed) -> None:
+        self.log.error(message.report)
+        words = f"looking after the queue failed; a defect of ours: {message.report.strip().splitlines()[-1]}"
+        self.notify(safe_text(words, 500), severity="error", markup=False, timeout=30)
+
+    def pop_screen(self) -> AwaitComplete:
+        """Close what lies over the screen, never the screen itself.
+
+        A dialog that is closed twice, as by a double click, takes away whatever is on top then (Textual 8.2).
+        """
+        is_over_another = len(self.screen_stack) > _BOTTOM_SCREENS
+        return super().pop_screen() if is_over_another else AwaitComplete()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Paint everything again when the size is the old one after all: what was cut off between is gone."""
+        if event.size == self._size:  # Textual sees that nothing changed, and does nothing
+            self.refresh(layout=True)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """End with a report, unless all that happened is that something was closed before it was finished."""
+        node = active_message_pump.get(None)
+        if is_of_something_taken_away(self, error, node):
+            self.log.warning(f"{node!r} was closed before {error}")
+        else:
+            super()._handle_exception(error)
+
+    def _print_error_renderables(self) -> None:
+        """The report of a defect holds the text that the program stumbled over."""
+        self._exit_renderables = [harmless_report(one) for one in self._exit_renderables]
+        super()._print_error_renderables()
+
     def live_runs(self) -> tuple[RunFolder, ...]:
-        """Runs whose processes are at work, newest first."""
-        return tuple(folder for folder in all_runs(self.runs) if read_status(folder).is_live)
+        """Runs whose processes are at work, newest first, then those that wait for their turn."""
+        states = ((folder, read_status(folder)) for folder in all_runs(self.runs))
+        live = [(folder, status.state == "queued") for folder, status in states if status.is_live]
+        return tuple(folder for folder, _ in sorted(live, key=lambda pair: pair[1]))
 
     async def open_run(self, folder: RunFolder) -> None:
         """Show Monitor for that run; its screen is kept while it is the one last opened."""
@@ -168,4 +223,4 @@ def farewell(live: tuple[RunFolder, ...]) -> str:
 def _reference(folder: RunFolder) -> str:
     """The run's name where it can be typed into a shell as it is, else its id."""
     name = folder.about().name
-    return name if re.fullmatch(r"[\w.][\w.-]*", name, re.ASCII) else safe_text(folder.id)
+    return safe_text(name if re.fullmatch(r"[\w.][\w.-]*", name, re.ASCII) else folder.id)

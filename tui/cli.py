@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from tui.analyse_arguments import add_analyse_options
 from tui.cli_output import FAILED, INTERRUPTED, WRONG, WrongRequest, give_up_pipe, say, speak_plainly, warn
 from tui.data_arguments import add_data_actions
+from tui.queue_arguments import add_queue_options
 
 PROGRAM = "tinytrain-tui"
 
@@ -230,6 +231,20 @@ def make_parser() -> argparse.ArgumentParser:
         "--start-twin", action="store_true", help="start the same run without the curriculum, for as many tokens"
     )
     curriculum.add_argument("--detach", action="store_true", help="with --start-twin: return once it is started")
+    for one in (train, resume, curriculum, join):
+        one.add_argument(
+            "--yes", action="store_true", help="use settings that somebody else wrote; they are shown all the same"
+        )
+    for one in (train, resume, curriculum):
+        one.add_argument(
+            "--despite-logout", action="store_true", help="start the run even though logging out would end it"
+        )
+
+    waiting = verb(
+        "queue", "cli_queue", "list the runs that wait for free devices, or change their order",
+        "queue move warm-otter first",
+    )  # fmt: skip
+    add_queue_options(waiting, (train, resume))
 
     presets = verb(
         "presets", "cli_presets", "list the presets, show one, or compare the models of several",

@@ -27,6 +27,7 @@ def pause(options: argparse.Namespace) -> int:
 
 def _end(options: argparse.Namespace, ask: Callable[[RunFolder], None], said: str) -> int:
     folder = the_run(options)
+    said = "was taken out of the queue" if read_status(folder).state == "queued" else said
     try:
         ask(folder)
     except ValueError as error:

@@ -7,9 +7,11 @@ import argparse
 from presets.config import ConfigError
 from runs.curriculum_report import CurriculumReport, NoComparison, compare, find_twin, twin_config
 from runs.folder import RunFolder, RunNotFound, create_run, find_run, runs_dir
+from tui.cli_logout import heed_logout
 from tui.cli_output import DONE, WrongRequest, say, say_json, say_table
 from tui.cli_reference import the_run
 from tui.cli_train import Interrupts, start_and_follow
+from tui.cli_trust import heed_run
 
 
 def curriculum(options: argparse.Namespace) -> int:
@@ -52,8 +54,10 @@ def _twin(folder: RunFolder, options: argparse.Namespace) -> RunFolder:
 
 
 def _start_twin(folder: RunFolder, options: argparse.Namespace) -> int:
+    heed_run(folder, options)
     wanted = twin_config(folder)
     about = folder.about()
+    heed_logout(options)
     with Interrupts() as interrupts:
         twin = create_run(
             runs_dir(options.runs_dir), wanted, name=f"{about.name} without curriculum", preset=about.preset

@@ -14,6 +14,7 @@ from runs.events import (
     CheckpointFellBack,
     CheckpointSaved,
     ControlAnswered,
+    DiskNoticed,
     Evaluated,
     HealthNoticed,
     Notice,
@@ -83,6 +84,8 @@ class Lines:
                 say(event.message if event.level == "info" else f"! {event.message}")
             case HealthNoticed():
                 say(f"! {event.message}")
+            case DiskNoticed():
+                say(f"! {event.message}" if event.is_full else event.message)
             case Probed():
                 self._probed = event
 

@@ -14,6 +14,7 @@ from tui.cli_output import DONE, WrongRequest, say, say_json
 from tui.cli_reference import the_run
 
 _ALWAYS = ("step", "elapsed_s")
+_LONGEST_ROW = 1_000_000  # characters; a row that is cut off would be a wrong table
 _NOT_METRICS = frozenset({*_ALWAYS, "seq", "time", "tokens", "crc", "attempt"})
 
 
@@ -38,11 +39,12 @@ def metrics(options: argparse.Namespace) -> int:
                 say_json(kept)
         return DONE
     columns = [*_ALWAYS, *names]
-    say(_csv(columns) if options.csv else "  ".join(f"{name:>12}" for name in columns))
+    say(_csv(columns) if options.csv else "  ".join(f"{name:>12}" for name in columns), _LONGEST_ROW)
     for record in visible_records(folder):
         if any(name in record for name in names):
             values = [record.get(name) for name in columns]
-            say(_csv(values) if options.csv else "  ".join(f"{_cell(value):>12}" for value in values))
+            row = _csv(values) if options.csv else "  ".join(f"{_cell(value):>12}" for value in values)
+            say(row, _LONGEST_ROW)
     return DONE
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from types import TracebackType
 from typing import Any
 
 import msgspec
 
-from tui.safe_text import safe_text
+from tui.safe_text import safe_json, safe_lines, safe_text
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
@@ -29,8 +30,15 @@ def warn(line: str) -> None:
 
 
 def say_json(value: Any) -> None:
-    """One JSON document on one line; a loss that is not finite becomes null."""
-    print(msgspec.json.encode(value, enc_hook=str).decode(), flush=True)
+    """One JSON document on one line; a loss that is not finite becomes null.
+
+    Control characters and marks that act on a terminal are `\\u` escapes: the same value, printed harmlessly.
+    """
+    try:
+        document = msgspec.json.encode(value, enc_hook=str)
+    except UnicodeEncodeError:  # a path of the disk may hold bytes that are no UTF-8
+        document = msgspec.json.encode(_encodable(msgspec.to_builtins(value, enc_hook=str)))
+    print(safe_json(document.decode()), flush=True)
 
 
 def say_table(rows: Iterable[Sequence[str]]) -> None:
@@ -46,11 +54,29 @@ def say_table(rows: Iterable[Sequence[str]]) -> None:
 
 
 def speak_plainly() -> None:
-    """Make every character printable, whatever encoding the terminal claims to have."""
+    """Make every character printable, whatever encoding the terminal has; and the report of a defect harmless."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+    sys.excepthook = _report_defect
+
+
+def _report_defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A traceback holds the text that it stumbled over."""
+    import traceback
+
+    report = "".join(traceback.format_exception(kind, error, trace))
+    print(safe_lines(report, 100_000), file=sys.stderr, flush=True)
+
+
+def _encodable(value: Any) -> Any:
+    """The same with `?` for what cannot be written as UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(part) for key, part in value.items()}
+    return [_encodable(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def give_up_pipe() -> None:

@@ -70,7 +70,9 @@ def _model_document(model: ModelRow) -> Any:
 
 
 def _document(preset: catalog.Preset) -> Any:
-    return msgspec.to_builtins(preset)
+    document = msgspec.to_builtins(preset)
+    del document["text"]  # what it says stands in the fields beside it
+    return document
 
 
 def _say(preset: catalog.Preset) -> None:

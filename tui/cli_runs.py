@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import time
 from typing import Any
 
+from runs.clock import local_time
 from runs.confusion import label_scores, last_judged, macro_f1
 from runs.events import Evaluated
 from runs.folder import runs_dir
+from runs.queue import revive, waiting
 from runs.reader import RunReader, RunSnapshot
 from runs.status import SIGNS
 from runs.summary import RunIndex, RunSummary
@@ -24,12 +25,17 @@ _HEADER = ("", "state", "name", "preset", "step", "best", "last", "time", "id")
 def runs(options: argparse.Namespace) -> int:
     """List the runs whose texts hold every word of the filter."""
     path = runs_dir(options.runs_dir)
+    revive(path)
     words = options.filter.lower().split()
     rows = [row for row in RunIndex(path).poll() if all(word in _text(row) for word in words)]
     if options.json:
         say_json([_row_document(row) for row in rows])
     elif rows:
         say_table([_HEADER, *(_cells(row) for row in rows)])
+        shown = {row.id for row in rows}
+        for one in waiting(path):
+            if one.folder.id in shown:
+                say(f"{one.folder.about().name}: {one.reason}")
     else:
         warn(f"no run in {path}" + (f" answers to {options.filter!r}" if words else ""))
     return DONE
@@ -41,6 +47,8 @@ def show(options: argparse.Namespace) -> int:
     run = reader.poll()
     while run.is_behind:
         run = reader.poll()
+    while reader.keep_cache():
+        pass  # a long run is there at once the next time
     if options.json:
         say_json(_run_document(run))
     else:
@@ -85,7 +93,7 @@ def _run_document(run: RunSnapshot) -> dict[str, Any]:
 def _say_run(run: RunSnapshot) -> None:
     about, status = run.about, run.status
     say(f"{SIGNS[status.state]} {about.name}  {status.state}" + (f": {status.reason}" if status.reason else ""))
-    made = time.strftime("%Y-%m-%d %H:%M", time.localtime(about.created)) if about.created else "?"
+    made = local_time(about.created, "%Y-%m-%d %H:%M") if about.created else "?"
     facts = [
         ("folder", str(run.folder.path)),
         ("preset", f"{about.preset or '(none)'}, made {made}"),
@@ -118,7 +126,7 @@ def _say_run(run: RunSnapshot) -> None:
 def _say_error(run: RunSnapshot) -> None:
     if run.error is None:
         return
-    say(f"root cause, rank {run.error.rank}:")
+    say(f"root cause, rank {run.error.rank}{f': {run.error.cause}' if run.error.cause else ''}:")
     for line in run.error.traceback.splitlines() or [run.error.message]:
         say(f"  {line}")
     if run.error.hint:

@@ -11,15 +11,19 @@ from pathlib import Path
 from types import FrameType
 
 from presets import catalog, config, corpora
+from presets.toml_text import read_file
 from runs import launch
 from runs.folder import RunFolder, create_run, runs_dir, usual_runs_dir
+from runs.ownership import why_read_only
 from runs.reader import read_error
 from runs.records import RecordTail
 from runs.references import MissingReference, taken_over, with_lasting_references
 from runs.status import RunStatus, read_status
 from tui.cli_lines import Lines
+from tui.cli_logout import heed_logout
 from tui.cli_output import DONE, FAILED, INTERRUPTED, WrongRequest, say, say_json, warn
 from tui.cli_reference import checkpoint_name, the_run
+from tui.cli_trust import heed_preset, heed_run, heed_start_from
 
 _POLL_S = 0.1
 
@@ -27,6 +31,7 @@ _POLL_S = 0.1
 def train(options: argparse.Namespace) -> int:
     """Make a run from a preset, start it, and follow it."""
     preset = read(options.preset)
+    heed_preset(preset, options)
     wanted = preset.config
     try:
         wanted = config.with_overrides(wanted, tuple(options.set))
@@ -36,6 +41,7 @@ def train(options: argparse.Namespace) -> int:
     except config.ConfigError as error:
         raise WrongRequest("; ".join(str(problem) for problem in error.problems)) from None
     runs = runs_dir(options.runs_dir)
+    heed_start_from(wanted, runs, options)
     try:
         asked, wanted = wanted, with_lasting_references(wanted, runs)
     except MissingReference as error:
@@ -50,6 +56,7 @@ def train(options: argparse.Namespace) -> int:
         if hub.is_in_the_way:
             advice = "; give --offline-corpus to train on the corpus shipped with the program instead"
             raise WrongRequest(hub.sentence + ("" if wanted.objective.has_labels else advice))
+    heed_logout(options)
     with Interrupts() as interrupts:
         try:
             folder = create_run(runs, wanted, name=options.name, preset=preset.name)
@@ -61,6 +68,9 @@ def train(options: argparse.Namespace) -> int:
 def resume(options: argparse.Namespace) -> int:
     """Start the next attempt of a run, and follow it."""
     folder = the_run(options)
+    refusal = why_read_only(folder)
+    if refusal:
+        raise WrongRequest(refusal)
     name = checkpoint_name(options.checkpoint)
     has_it = any(folder.checkpoints_dir.glob("step-*" if name in ("last", "best") else name))
     if not has_it and name == "last" and read_status(folder).state == "paused":
@@ -72,6 +82,8 @@ def resume(options: argparse.Namespace) -> int:
             config.with_values(folder.config(), {"launch.num_processes": options.processes})
         except config.ConfigError as error:
             raise WrongRequest(str(error)) from None
+    heed_run(folder, options)
+    heed_logout(options)
     with Interrupts() as interrupts:
         return start_and_follow(folder, name, options, interrupts)
 
@@ -81,14 +93,14 @@ def read(reference: str) -> catalog.Preset:
     path = Path(reference)
     try:
         if path.suffix == ".toml" or os.sep in reference:
-            return catalog.read_preset(path.read_text(encoding="utf-8"), path.stem)
+            return catalog.read_preset(read_file(path), path.stem)
         return catalog.find_preset(reference)
     except KeyError as error:
         raise WrongRequest(str(error.args[0])) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise WrongRequest(f"{reference} cannot be read: {error}") from None
     except config.ConfigError as error:
         raise WrongRequest(f"{reference}: " + "; ".join(str(problem) for problem in error.problems)) from None
+    except (OSError, ValueError) as error:
+        raise WrongRequest(f"{reference} cannot be read: {error}") from None
 
 
 class Interrupts:
@@ -112,11 +124,16 @@ class Interrupts:
 
 
 def start_and_follow(folder: RunFolder, resume: str, options: argparse.Namespace, interrupts: Interrupts) -> int:
+    """Start the run, or let it wait in the queue; `heed_logout` has spoken before."""
     if interrupts.count:
         return INTERRUPTED
+    if getattr(options, "queue", False):
+        from tui.cli_queue import enqueue
+
+        return enqueue(folder, resume, options)
     try:
-        launch.start(folder, resume, getattr(options, "processes", 0))
-    except launch.RunBusy as error:
+        launch.start(folder, resume, getattr(options, "processes", 0), despite_logout=True)
+    except (launch.RunBusy, launch.ReadOnlyRun) as error:
         raise WrongRequest(str(error)) from None
     except launch.LaunchFailed as error:
         warn(f"the run could not be started: {error}")

@@ -11,6 +11,7 @@ from presets import catalog, corpora
 from presets.config import ConfigError, check, with_overrides
 from presets.grammars import GRAMMARS, grammar_facts
 from presets.schema import DataConfig, RunConfig
+from presets.toml_text import NotReadable, read_file
 from runs.cache_listing import CacheInfo
 from runs.folder import all_runs
 from runs.token_caches import TEXT_SUFFIXES
@@ -134,7 +135,10 @@ def _find(name: str) -> Dataset:
             return dataset
     path = Path(name).expanduser()
     if path.suffix == ".toml" and path.is_file():
-        return _of_preset(catalog.read_preset(path.read_text(encoding="utf-8"), path.stem))
+        try:
+            return _of_preset(catalog.read_preset(read_file(path), path.stem))
+        except (OSError, UnicodeDecodeError, NotReadable) as error:
+            raise UnknownName(f"{name} cannot be read: {error}") from None
     if path.is_dir() or (path.is_file() and path.suffix.lower() in TEXT_SUFFIXES):
         return _described(DataConfig(source="files", dataset=str(path.absolute())), "files")
     if path.is_file():

@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,10 +22,11 @@ from runs.folder import all_runs, token_caches_dir
 from runs.hardware_feed import HardwareFeed
 from runs.hub import hub_status
 from runs.launch import child_environment
+from runs.logout import logout_risk
 from runs.status import read_status
 from tui.figures import num_bytes
 from tui.plan import this_machine
-from tui.safe_text import safe_text
+from tui.safe_text import safe_json, safe_text
 
 _SIGNS = {"good": "✓", "warning": "!", "bad": "✗"}
 _TORCH_WAIT_S = 60.0
@@ -52,7 +54,7 @@ def main(as_json: bool, runs: Path) -> int:
         if not as_json:
             print(_line(finding), flush=True)
     if as_json:
-        print(json.dumps([asdict(finding) for finding in found], ensure_ascii=False, indent=2))
+        print(safe_json(json.dumps([asdict(finding) for finding in found], ensure_ascii=False, indent=2)))
     return 1 if any(finding.state == "bad" for finding in found) else 0
 
 
@@ -61,9 +63,11 @@ def findings(runs: Path) -> Iterator[Finding]:
     yield _python()
     yield _memory()
     yield _disk("runs folder", runs)
+    yield from _rights(runs)
     yield _disk("cache", token_caches_dir())
     yield _runs(runs)
     yield _terminal()
+    yield _logout()
     yield from _gpus()
     yield _torch()
     yield _hub()
@@ -71,7 +75,7 @@ def findings(runs: Path) -> Iterator[Finding]:
 
 def _line(finding: Finding) -> str:
     text = f"{_SIGNS[finding.state]} {finding.name:<12} {safe_text(finding.text, 300)}"
-    return f"{text}\n  {'':<12} → {finding.hint}" if finding.hint else text
+    return f"{text}\n  {'':<12} → {safe_text(finding.hint, 500)}" if finding.hint else text
 
 
 def _python() -> Finding:
@@ -110,6 +114,22 @@ def _runs(runs: Path) -> Finding:
     return Finding("runs", "good", f"{len(folders)} in all, {num_live} live")
 
 
+def _rights(runs: Path) -> Iterator[Finding]:
+    """Who else may look at the runs, or change them; nothing when nobody may, as this program makes the folder."""
+    try:
+        status = runs.stat()
+    except OSError:
+        return
+    if status.st_uid != os.geteuid():
+        text = f"{runs} belongs to another user (uid {status.st_uid}), who may do with it as he likes"
+        yield Finding("runs folder", "warning", text, "set TINYTRAIN_RUNS to a folder of your own")
+    elif status.st_mode & 0o077:
+        may = "change" if status.st_mode & 0o022 else "look into"
+        yield Finding(
+            "runs folder", "warning", f"other users may {may} {runs}", f"chmod 700 {shlex.quote(str(runs))}"
+        )
+
+
 def _terminal() -> Finding:
     if not sys.stdout.isatty():
         return Finding(
@@ -129,6 +149,13 @@ def _terminal() -> Finding:
     if kind in ("", "dumb"):
         return Finding("terminal", "bad", text, "set TERM, for example TERM=xterm-256color")
     return Finding("terminal", "good", text)
+
+
+def _logout() -> Finding:
+    risk = logout_risk()
+    if risk is None:
+        return Finding("logout", "good", "runs go on when you log out")
+    return Finding("logout", "warning", risk.sentence, risk.advice)
 
 
 def _gpus() -> Iterator[Finding]:

@@ -16,12 +16,18 @@ from textual.message_pump import MessagePump
 from runs.console import console_stamp, tail_console
 from runs.folder import RunFolder
 from runs.hardware_feed import HardwareFeed, HardwareState
+from runs.ownership import why_read_only
 from runs.reader import RunReader, RunSnapshot
+from tui.messages import FeedFailed as FeedFailed
 from tui.run_charts import CHARTS, RunChart, spec_of, title_of
-from tui.widgets.chart_picture import ChartPicture, Palette, draw
+from tui.widgets.chart_picture import ChartPicture, ChartSpec, Palette, draw
 
 POLL_S = 0.25
 _IDLE_POLL_S = 1.0
+_LOOK_S = 0.04  # between two looks at whether a live run recorded something
+_POST_S = 0.075  # at least between two snapshots, so that a run that records all the time costs little
+_BEHIND_POST_S = 0.25
+_YIELD_S = 0.002  # between two slices of a long read, for the thread that shows
 _REDRAW_S = 0.5
 _LOG_LINES = 500
 _JOIN_S = 1.0
@@ -29,10 +35,15 @@ _JOIN_S = 1.0
 
 @dataclass
 class SnapshotArrived(Message):
-    """The run stands like this now. titles: the charts' titles by name."""
+    """The run stands like this now.
+
+    titles: the charts' titles by name. place: in the queue, 1 is next. read_only: why it is not ours to change.
+    """
 
     snapshot: RunSnapshot
     titles: dict[str, str]
+    place: int = 0
+    read_only: str = ""
 
     def can_replace(self, message: Message) -> bool:
         """Only the newest counts."""
@@ -73,13 +84,6 @@ class ConsoleArrived(Message):
         return isinstance(message, ConsoleArrived)
 
 
-@dataclass
-class FeedFailed(Message):
-    """A defect of ours ended the feed; report is the whole traceback."""
-
-    report: str
-
-
 @dataclass(frozen=True)
 class Wanted:
     """What the screen has room for: sizes of the visible charts by name, and the theme's colours."""
@@ -103,6 +107,8 @@ class RunFeed:
         self._reader = RunReader(folder)
         self._hardware = HardwareFeed()
         self._snapshot: RunSnapshot | None = None
+        self._standing = (0, "")
+        self._posted_at = 0.0
         self._state: HardwareState | None = None
         self._stamp: tuple[int, int, int] | None = None
         self._drawn: dict[str, tuple[object, ...]] = {}
@@ -139,13 +145,22 @@ class RunFeed:
         try:
             while not self._stopping.is_set():
                 self._awake.clear()
-                wait = self._turn() if not self._paused else self._rest()
-                if wait:
-                    self._awake.wait(wait)
+                self._wait(self._turn() if not self._paused else self._rest())
         except Exception:  # noqa: BLE001 - a thread's defect is shown, or nobody would know why nothing moves
             self._target.post_message(FeedFailed(traceback.format_exc()))
         finally:
             self._hardware.close()
+            self._reader.close()
+
+    def _wait(self, seconds: float) -> None:
+        """Until that long, until somebody wants something, or until a live run has recorded something."""
+        until = time.monotonic() + seconds
+        looks = not self._paused and self._snapshot is not None and self._snapshot.status.is_live
+        while (left := until - time.monotonic()) > 0:
+            if self._awake.wait(min(left, _LOOK_S) if looks else left):
+                return
+            if looks and time.monotonic() - self._posted_at >= _POST_S and self._reader.has_news():
+                return
 
     def _rest(self) -> float:
         self._hardware.close()
@@ -154,25 +169,49 @@ class RunFeed:
     def _turn(self) -> float:
         """One look at everything; returns the seconds until the next."""
         snapshot = self._reader.poll()
-        if snapshot is not self._snapshot:
-            self._snapshot = snapshot
-            titles = {chart.name: title_of(chart, snapshot) for chart in CHARTS}
-            self._target.post_message(SnapshotArrived(snapshot, titles))
-        is_waiting = self._draw_charts(snapshot, self._wanted)
+        self._post(snapshot)
+        if snapshot.is_behind:
+            self._show_progress(snapshot, self._wanted)
+            return _YIELD_S
+        wait = self._draw_charts(snapshot, self._wanted)
         self._read_hardware(snapshot)
         self._read_console(snapshot, self._wanted)
-        if snapshot.is_behind:
-            return 0.0
-        return POLL_S if snapshot.status.is_live or is_waiting else _IDLE_POLL_S
+        if wait and self._reader.keep_cache():
+            return _YIELD_S
+        return wait
 
-    def _draw_charts(self, snapshot: RunSnapshot, wanted: Wanted) -> bool:
-        """Draw what changed, a chart at most twice a second; True when something has to wait for its turn."""
+    def _post(self, snapshot: RunSnapshot) -> None:
+        standing = (place_of(snapshot), why_read_only(self._folder))
+        if snapshot is self._snapshot and standing == self._standing:
+            return
+        now = time.monotonic()
+        if snapshot.is_behind and self._snapshot is not None and now - self._posted_at < _BEHIND_POST_S:
+            return
+        self._snapshot, self._standing, self._posted_at = snapshot, standing, now
+        titles = {chart.name: title_of(chart, snapshot) for chart in CHARTS}
+        self._target.post_message(SnapshotArrived(snapshot, titles, *standing))
+
+    def _show_progress(self, snapshot: RunSnapshot, wanted: Wanted) -> None:
+        """Where nothing was drawn yet, say how much of a long run has been read."""
         if wanted.palette is None:
-            return False
-        is_waiting = False
+            return
+        for name, width, height in wanted.sizes:
+            if name in self._drawn or snapshot is not self._snapshot:
+                continue
+            words = ChartSpec(name, empty=f"reading: {snapshot.share_read:.0%}")
+            self._target.post_message(PictureDrawn(name, draw(words, {}, width, height, wanted.palette)))
+
+    def _draw_charts(self, snapshot: RunSnapshot, wanted: Wanted) -> float:
+        """Draw one chart that changed, each at most twice a second; returns the seconds until the next turn.
+
+        One at a time, since a picture may take as long as a new record may be left waiting.
+        """
+        wait = POLL_S if snapshot.status.is_live else _IDLE_POLL_S
+        if wanted.palette is None:
+            return wait
         sizes = {name: (width, height) for name, width, height in wanted.sizes}
         for chart in CHARTS:
-            if chart.name not in sizes or snapshot.is_behind:
+            if chart.name not in sizes:
                 continue
             size = sizes[chart.name]
             key = (self._versions(chart, snapshot), spec_of(chart, snapshot), size, wanted.palette)
@@ -182,12 +221,13 @@ class RunFeed:
             now = time.monotonic()
             is_same_place = before is not None and before[2:] == key[2:]
             if is_same_place and now - self._drawn_at[chart.name] < _REDRAW_S:
-                is_waiting = True
+                wait = POLL_S
                 continue
             picture = draw(spec_of(chart, snapshot), snapshot.series, *size, wanted.palette)
             self._drawn[chart.name], self._drawn_at[chart.name] = key, now
             self._target.post_message(PictureDrawn(chart.name, picture))
-        return is_waiting
+            return 0.0
+        return wait
 
     def _versions(self, chart: RunChart, snapshot: RunSnapshot) -> tuple[int, ...]:
         return tuple(snapshot.series[name].version for name in chart.metrics if name in snapshot.series)
@@ -210,3 +250,13 @@ class RunFeed:
         if stamp != self._stamp:
             self._stamp = stamp
             self._target.post_message(ConsoleArrived(tail_console(attempt, _LOG_LINES)))
+
+
+def place_of(snapshot: RunSnapshot) -> int:
+    """Which place a run has in the queue, 1 for the next; 0 when it does not wait."""
+    if snapshot.status.state != "queued":
+        return 0
+    from runs.queue import waiting
+
+    folder = snapshot.folder
+    return next((one.place for one in waiting(folder.path.parent) if one.folder == folder), 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 _COUNT_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"))
 _BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
@@ -25,7 +27,7 @@ def num_bytes(value: float) -> str:
 
 def duration(seconds: float) -> str:
     """`45 s`, `8 min`, `3 h 09 min`, `2 d 4 h`: two parts at most."""
-    if seconds < 90:
+    if seconds < 90 or not math.isfinite(seconds):
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     if minutes < 90:
@@ -47,6 +49,8 @@ def short_duration(seconds: float) -> str:
 
 def elapsed(seconds: float) -> str:
     """`52s`, `1m 52s`, `2h 04m`, `3d 04h`; two parts of fixed width, for figures that count down."""
+    if not math.isfinite(seconds):
+        return "?"
     whole = round(seconds)
     if whole < 60:
         return f"{whole}s"

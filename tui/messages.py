@@ -1,4 +1,4 @@
-"""What the Launch screen's parts tell it, in the past tense."""
+"""What the Launch screen's parts tell it, and what any feed tells when it ends, in the past tense."""
 
 from __future__ import annotations
 
@@ -66,3 +66,10 @@ class GpusCounted(Message):
 
     num_gpus: int
     problem: str
+
+
+@dataclass
+class FeedFailed(Message):
+    """A defect of ours ended a feed; report is the whole traceback."""
+
+    report: str

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from textual.message_pump import MessagePump
 
-from tui.feeds import FeedFailed
+from tui.messages import FeedFailed
 
 _JOIN_S = 1.0
 

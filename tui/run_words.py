@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
+from runs.clock import local_time
 from runs.events import (
     AttemptEnded,
     AttemptStarted,
@@ -11,6 +10,7 @@ from runs.events import (
     CheckpointFellBack,
     CheckpointSaved,
     ControlAnswered,
+    DiskNoticed,
     Evaluated,
     Event,
     HealthNoticed,
@@ -38,7 +38,7 @@ def state_words(status: RunStatus) -> str:
 
 def clock_time(seconds: float) -> str:
     """`12:04:31` of the local day."""
-    return time.strftime("%H:%M:%S", time.localtime(seconds))
+    return local_time(seconds, "%H:%M:%S")
 
 
 def bar(share: float, width: int) -> str:
@@ -66,6 +66,44 @@ def eta_words(snapshot: RunSnapshot) -> str:
         return "ETA …"
     spread = f" ±{elapsed(snapshot.eta_spread_s)}" if snapshot.eta_spread_s and snapshot.eta_spread_s >= 1 else ""
     return f"ETA {elapsed(snapshot.eta_s)}{spread}"
+
+
+def way_on(snapshot: RunSnapshot, is_ours: bool = True) -> str:
+    """Which keys make an ended run go on, and from where; a run that is not ours has none."""
+    if not is_ours:
+        return "l shows the log."
+    saved = [event.step for event in snapshot.events if isinstance(event, CheckpointSaved)]
+    if saved:
+        return f"R resumes at once from checkpoint step {saved[-1]:,}; r asks which; l shows the log."
+    return "R starts it again at once (it saved no checkpoint); l shows the log."
+
+
+def place_words(place: int, reason: str) -> str:
+    """`2nd in the queue; waits for 2 GPUs`: where a queued run stands and what it waits for."""
+    said = safe_text(reason, 200).rstrip(".")
+    if place < 1:
+        return said or "waits for its turn"
+    where = f"{'next' if place == 1 else ordinal(place)} in the queue"
+    # the supervisor's own word on its place may be some seconds older than a move
+    return where if not said or "in the queue" in said else f"{where}; {said}"
+
+
+def ordinal(number: int) -> str:
+    """`1st`, `2nd`, `3rd`, `11th`."""
+    tens, ones = number // 10 % 10, number % 10
+    return f"{number}{'th' if tens == 1 else {1: 'st', 2: 'nd', 3: 'rd'}.get(ones, 'th')}"
+
+
+def disk_trouble(snapshot: RunSnapshot) -> str:
+    """Why recording or saving pauses for want of room, as a sentence; empty when it does not, or the run ended."""
+    if not snapshot.status.is_live:
+        return ""
+    for event in reversed(snapshot.events):
+        if isinstance(event, DiskNoticed):
+            return safe_text(event.message, 400) if event.is_full else ""
+        if isinstance(event, AttemptStarted):  # an earlier attempt's trouble is over
+            return ""
+    return ""
 
 
 def shares_of(event: Evaluated) -> tuple[tuple[str, float], ...]:
@@ -109,6 +147,8 @@ def sentence_of(event: Event) -> str:
             words = event.message if event.level == "info" else f"{event.level}: {event.message}"
         case HealthNoticed():
             words = f"warning: {event.message}"
+        case DiskNoticed():
+            words = f"disk full: {event.message}" if event.is_full else event.message
         case AttemptEnded():
             words = f"{event.state} at step {event.step:,}" + (f": {event.reason}" if event.reason else "")
         case _:

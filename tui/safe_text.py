@@ -6,6 +6,7 @@ every log line, dataset text, run name, GPU name and traceback passes here first
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,8 +38,20 @@ def _make_table(keep: str) -> dict[int, str]:
     return table
 
 
+def _escaped(code: int) -> str:
+    """As JSON writes it; what is past 0xFFFF as the two halves of UTF-16."""
+    units = chr(code).encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
 _ONE_LINE = _make_table(keep="")
 _MANY_LINES = _make_table(keep="\n")
+_IN_JSON = {code: _escaped(code) for code in _ONE_LINE if code >= 0x7F}  # below it, JSON has its own escapes
+_MARK = (
+    "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f"
+    "\U000e0100-\U000e01ef]"
+)
+_MANY_MARKS = re.compile(f"({_MARK}{{4}}){_MARK}+")  # no script puts more of them over one letter
 
 
 def safe_text(text: str, limit: int = 2000) -> str:
@@ -46,13 +59,18 @@ def safe_text(text: str, limit: int = 2000) -> str:
 
     Control characters become visible signs (a line feed is `␊`), tabs become spaces.
     """
-    return _cut(text[: limit + 1].translate(_ONE_LINE), limit)
+    return _cut(_few_marks(text[: limit + 1].translate(_ONE_LINE)), limit)
 
 
 def safe_lines(text: str, limit: int = 20_000) -> str:
     """As `safe_text`, with line feeds kept; for tracebacks, notes and dialogs."""
     unified = text[: limit + 1].replace("\r\n", "\n")
-    return _cut(unified.translate(_MANY_LINES), limit)
+    return _cut(_few_marks(unified.translate(_MANY_LINES)), limit)
+
+
+def safe_json(document: str) -> str:
+    """The same JSON, with everything that acts on a terminal as `\\u` escapes; for a document printed as it is."""
+    return document if document.isascii() and "\x7f" not in document else document.translate(_IN_JSON)
 
 
 def plain(text: str, limit: int = 2000, style: str = "") -> Content:
@@ -60,6 +78,11 @@ def plain(text: str, limit: int = 2000, style: str = "") -> Content:
     from textual.content import Content  # the command line needs `safe_text` alone, and textual takes 0.3 s
 
     return Content.styled(safe_text(text, limit), style) if style else Content(safe_text(text, limit))
+
+
+def _few_marks(text: str) -> str:
+    """Cut what is stacked on one letter: a thousand accents reach over many lines, and slow a terminal down."""
+    return text if text.isascii() else _MANY_MARKS.sub(rf"\1{_REPLACEMENT}", text)
 
 
 def _cut(text: str, limit: int) -> str:

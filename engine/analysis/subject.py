@@ -30,6 +30,7 @@ from runs.cache_format import MANIFEST
 from runs.checksums import sha256_of
 from runs.folder import RunFolder, token_caches_dir
 from runs.records import RecordTail
+from runs.safe_files import read_bytes
 from runs.token_caches import cache_key
 
 
@@ -103,7 +104,7 @@ def open_subject(folder: RunFolder, checkpoint: str) -> Subject:
         model=loaded.model.eval(),
         tokenizer=loaded.tokenizer,
         config=loaded.config,
-        state=msgspec.json.decode((path / "state.json").read_bytes(), type=TrainState),
+        state=msgspec.json.decode(read_bytes(path / "state.json"), type=TrainState),
     )
 
 

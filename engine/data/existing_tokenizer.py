@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from engine.data.documents import DataError
 from engine.data.special_tokens import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, apart
 from presets.schema import MASK_TOKEN
+from runs.safe_files import read_text
 from runs.token_caches import RUN_PREFIX, tokenizer_file
 
 _ALIASES = (
@@ -22,6 +23,8 @@ _ALIASES = (
 )
 _NAMED_MODELS = ("WordLevel", "WordPiece", "BPE", "Unigram")
 _FILE = "tokenizer.json"
+MOST_TOKENIZER_BYTES = 256 << 20
+"""The largest on the hub have a tenth of it."""
 _ROUNDS_TO_SETTLE = 8  # one is what it takes; the rest is for numbers not met so far
 
 
@@ -34,7 +37,7 @@ def existing_tokenizer(reference: str) -> Tokenizer:
     if path is None:
         path = _from_hub(reference)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, MOST_TOKENIZER_BYTES, follow=True)
     except (OSError, ValueError) as error:
         raise DataError(f"the tokenizer {path} cannot be read: {error}") from error
     try:

@@ -108,7 +108,7 @@ class ShardFeed:
 
     def _wait(self) -> _State:
         """What is new; after a while nothing, since the other ranks cannot wait for one word for ever."""
-        until = time.monotonic() + _ROUND_S
+        until = time.monotonic() + min(_ROUND_S, self._world.limit_s / 4)
         if self._reader is None:
             self._reader = self._start()
         while time.monotonic() < until:

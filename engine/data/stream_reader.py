@@ -127,7 +127,8 @@ def main() -> int:
     except _Orphaned:
         return 1
     if message:
-        os.write(2, f"the stream of {data.dataset} could not be read: {message}\n".encode())
+        with contextlib.suppress(OSError):  # on a full disk its log is full, too
+            os.write(2, f"the stream of {data.dataset} could not be read: {message}\n".encode())
     return 1 if message else 0
 
 

@@ -11,10 +11,11 @@ import msgspec
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from engine.data.documents import DataError
-from engine.data.existing_tokenizer import existing_tokenizer, settled
+from engine.data.existing_tokenizer import MOST_TOKENIZER_BYTES, existing_tokenizer, settled
 from engine.data.special_tokens import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK, apart
 from engine.data.token_text import BYTE_CHARACTERS, token_text
 from presets.schema import MASK_TOKEN, DataConfig
+from runs.safe_files import read_text
 
 __all__ = [
     "CLS", "MASK", "PAD", "SEP", "SPECIAL_TOKENS", "UNK",
@@ -44,7 +45,7 @@ def make_tokenizer(texts: Iterable[str], data: DataConfig, words: tuple[str, ...
 def load_tokenizer(path: Path) -> Tokenizer:
     """Read a `tokenizer.json`. Raises ValueError when it is none, or not one of ours."""
     try:
-        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
+        tokenizer = Tokenizer.from_str(read_text(path, MOST_TOKENIZER_BYTES, follow=True))
     except Exception as error:  # tokenizers raises bare Exception
         raise ValueError(f"{path}: not a tokenizer: {error}") from error
     for index, token in enumerate(SPECIAL_TOKENS):

@@ -191,7 +191,10 @@ def test_a_hub_preset_runs_offline_only_when_told_to(spawn: Spawn, runs_path: Pa
 def test_a_preset_file_trains_under_its_own_name(spawn: Spawn, runs_path: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("[optim]\nlr = 0.005\n")
-    code, _, _ = result(spawn("train", str(path), "--set", "train.max_steps=7", FAKE_STEPS="5"))
+    code, _, err = result(spawn("train", str(path), FAKE_STEPS="5"))
+    assert (code, all_runs(runs_path)) == (2, ())
+    assert "optim.lr: 0.001 → 0.005" in err and "--yes" in err
+    code, _, _ = result(spawn("train", str(path), "--yes", "--set", "train.max_steps=7", FAKE_STEPS="5"))
     folder = all_runs(runs_path)[0]
     assert (code, folder.about().preset) == (0, "mine")
     assert (folder.config().optim.lr, folder.config().train.max_steps) == (0.005, 7)

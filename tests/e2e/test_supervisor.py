@@ -315,6 +315,27 @@ def test_an_orphaned_engine_can_be_killed(make_run: Callable[..., RunFolder]) ->
         launch.kill(folder)
 
 
+def test_what_outlived_the_end_of_its_run_can_be_killed_later(make_run: Callable[..., RunFolder]) -> None:
+    folder = make_run(steps=3)
+    launch.start(folder)
+    assert ended(folder).state == "finished"
+    state = read_state(folder)
+    assert state is not None
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", "import time; print(flush=True); time.sleep(600)"],
+        env=os.environ | {"TINYTRAIN_RUN_TAG": state.tag}, stdout=subprocess.PIPE,
+    ) as late:  # fmt: skip
+        assert late.stdout is not None
+        late.stdout.readline()
+        with pytest.raises(RunBusy, match=f"still alive .pid {late.pid}.; stop or kill it first"):
+            launch.start(folder, resume="last")
+        launch.kill(folder)
+        assert late.wait(timeout=10) == -signal.SIGKILL
+    assert read_status(folder).state == "finished"
+    with pytest.raises(ValueError, match="nothing to kill"):
+        launch.kill(folder)
+
+
 def test_when_all_are_shot_the_run_has_failed_and_can_be_resumed(make_run: Callable[..., RunFolder]) -> None:
     folder = make_run()
     pid = launch.start(folder)
@@ -453,7 +474,10 @@ def test_several_processes_train_stop_and_leave_nobody(make_run: Callable[..., R
     launch.start(folder)
     begun(folder)
     state = read_state(folder)
-    assert len(engine_processes(folder, state)) == 3
+    processes = engine_processes(folder, state)
+    assert len(processes) == 3
+    # what ranks of one machine say to each other stays on it
+    assert {process.pid for process in processes} <= set(pids_with("GLOO_SOCKET_IFNAME", "lo"))
     launch.stop(folder)
     outcome = ended(folder)
     assert (outcome.state, outcome.reason) == ("stopped", "as asked")

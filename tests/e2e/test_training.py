@@ -17,7 +17,17 @@ from engine.data.token_cache import open_or_build
 from engine.trainer import Trainer
 from presets.fields import Value
 from runs import control
-from runs.events import AttemptStarted, Baselines, ControlAnswered, Evaluated, Event, Notice, Probed, decode_event
+from runs.events import (
+    AttemptStarted,
+    Baselines,
+    ControlAnswered,
+    DiskNoticed,
+    Evaluated,
+    Event,
+    Notice,
+    Probed,
+    decode_event,
+)
 from runs.folder import RunFolder, token_caches_dir
 from runs.records import RecordTail
 from runs.token_caches import cache_key
@@ -200,9 +210,9 @@ def test_a_full_disk_at_a_checkpoint_is_said_and_training_goes_on(
     monkeypatch.setattr(CheckpointStore, "save", sometimes_full)
     _, outcome = train(folder)
     assert outcome.state == "finished"
-    notices = [event for event in events(folder) if isinstance(event, Notice) and event.level == "error"]
-    assert len(notices) == 1
-    assert "step 10 could not be written" in notices[0].message
+    full, again = (event for event in events(folder) if isinstance(event, DiskNoticed))
+    assert full.is_full and "step 10 could not be written" in full.message and "is full" in full.message
+    assert not again.is_full and "step 15 is saved" in again.message
     assert CheckpointStore(folder.checkpoints_dir).load("last")[0].state.step == 20
 
 

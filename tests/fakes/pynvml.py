@@ -1,5 +1,10 @@
-"""A stand-in for NVIDIA's library that plays the devices named by FAKE_NVML; put its folder on PYTHONPATH."""
+"""A stand-in for NVIDIA's library that plays the devices named by FAKE_NVML; put its folder on PYTHONPATH.
 
+FAKE_NVML_FILE names a JSON file that tests rewrite: {"used": bytes, of all or in a list of each, "processes":
+[[pid, bytes or null], …] or null}; with "broken" in it the driver does not answer.
+"""
+
+import json
 import os
 import time
 from types import SimpleNamespace
@@ -33,9 +38,21 @@ class NVMLError_FunctionNotFound(NVMLError):
     pass
 
 
+def _from_file(key, otherwise):
+    try:
+        with open(os.environ.get("FAKE_NVML_FILE", "")) as file:
+            return json.load(file).get(key, otherwise)
+    except OSError:
+        return otherwise
+
+
 def nvmlInit():
+    if MODE == "silent":
+        time.sleep(3600)
     if MODE == "none":
         raise NVMLError_LibraryNotFound("NVML Shared Library Not Found")
+    if _from_file("broken", False):
+        raise NVMLError("version mismatch")
 
 
 def nvmlDeviceGetCount():
@@ -50,19 +67,23 @@ def nvmlDeviceGetHandleByIndex(index):
 
 
 def nvmlDeviceGetName(handle):
-    return b"NVIDIA H200" if MODE == "8" else "NVIDIA \x1b[31mH200"
+    named = os.environ.get("FAKE_NVML_NAME")
+    return named or (b"NVIDIA H200" if MODE == "8" else "NVIDIA \x1b[31mH200")
 
 
 def nvmlDeviceGetUtilizationRates(handle):
-    if MODE == "na":
+    if MODE in ("na", "mig"):
         raise NVMLError_NotSupported("Not Supported")
     if MODE == "hang" and _calls["count"] > 1:
-        time.sleep(3600)
+        time.sleep(float(os.environ.get("FAKE_NVML_HANG_S", "3600")))
+    if MODE == "crash" and _calls["count"] > 1:
+        os.abort()
     return SimpleNamespace(gpu=70 + handle, memory=40)
 
 
 def nvmlDeviceGetMemoryInfo(handle):
-    return SimpleNamespace(used=38_200_000_000, total=141_000_000_000)
+    used = _from_file("used", 38_200_000_000)
+    return SimpleNamespace(used=used[handle] if isinstance(used, list) else used, total=141_000_000_000)
 
 
 def nvmlDeviceGetPowerUsage(handle):
@@ -89,4 +110,7 @@ def nvmlDeviceGetComputeRunningProcesses_v2(handle):
     if MODE == "na":
         raise NVMLError_NotSupported("Not Supported")
     pids = [int(pid) for pid in os.environ.get("FAKE_NVML_PIDS", "").split()]
-    return [SimpleNamespace(pid=pid, usedGpuMemory=1_000_000_000) for pid in pids]
+    processes = _from_file("processes", [[pid, 1_000_000_000] for pid in pids])
+    if processes is None:
+        raise NVMLError_NotSupported("Not Supported")
+    return [SimpleNamespace(pid=pid, usedGpuMemory=used) for pid, used in processes]

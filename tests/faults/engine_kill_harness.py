@@ -28,7 +28,8 @@ from runs.reader import RunReader
 from runs.records import RecordTail
 from tests.tiny import new_run, tiny_config, train
 
-_LONGEST_S = 0.15
+_MOST_RECORDS = 30
+_LONGEST_S = 0.005
 _FIRST_WRITE_S = 60.0
 _FILES = ("metrics.jsonl", "events.jsonl")
 
@@ -40,8 +41,11 @@ class EngineReport(Report):
     lost_checkpoints: int = 0
 
 
-def kill_engine(folder: RunFolder, open_writer: Any, delay_s: float) -> list[int]:
-    """Train in a fork, SIGKILL it; returns the acknowledged metrics, events, and the newest saved step."""
+def kill_engine(folder: RunFolder, open_writer: Any, num_records: int, delay_s: float) -> list[int]:
+    """Train in a fork, SIGKILL it so long after so many records.
+
+    Returns the acknowledged metrics, events, and the newest saved step.
+    """
     shared = mmap.mmap(-1, 24)
     counters = memoryview(shared).cast("Q")
     pid = os.fork()
@@ -68,7 +72,7 @@ def kill_engine(folder: RunFolder, open_writer: Any, delay_s: float) -> list[int
         train(folder)
         os._exit(3)
     deadline = time.monotonic() + _FIRST_WRITE_S
-    while not counters[0] and time.monotonic() < deadline:
+    while counters[0] < num_records and time.monotonic() < deadline:
         time.sleep(0.0005)
     time.sleep(delay_s)
     os.kill(pid, signal.SIGKILL)
@@ -118,7 +122,8 @@ def main() -> None:
     rng, report = random.Random(seed), EngineReport()
     for _ in range(kills):
         folder = new_run(path, config)
-        inspect(report, folder, kill_engine(folder, open_writer, rng.uniform(0, _LONGEST_S)))
+        moment = rng.randint(1, _MOST_RECORDS), rng.uniform(0, _LONGEST_S)
+        inspect(report, folder, kill_engine(folder, open_writer, *moment))
     print(msgspec.json.encode(report).decode())
 
 

@@ -34,14 +34,14 @@ folder, place, wanted = RunFolder(Path(sys.argv[1])), sys.argv[2], int(sys.argv[
 real = getattr(checkpoints, place)
 num_calls = 0
 
-def standing_still(*arguments):
+def standing_still(*arguments, **named):
     global num_calls
     if (folder.checkpoints_dir / "step-00000008.building").exists():
         num_calls += 1
         if num_calls == wanted:
             (folder.cache_dir / "in-the-save").touch()
             time.sleep(600)
-    return real(*arguments)
+    return real(*arguments, **named)
 
 setattr(checkpoints, place, standing_still)
 train(folder)
@@ -80,7 +80,7 @@ def kill_in_a_save(folder: RunFolder, place: str, call: int) -> None:
     ("kind", "place", "call", "there"),
     [
         ("mlm", "_contiguous", 2, ["model.safetensors"]),
-        ("clm", "_seal", 1,
+        ("clm", "write_manifest", 1,
          ["config.toml", "model.safetensors", "optimizer.safetensors", "state.json", "tokenizer.json"]),
     ],
 )  # fmt: skip

@@ -19,7 +19,6 @@ from tests.tui.pilots import until
 from tui.app import TinyTrainApp
 from tui.messages import DataLookedUp
 from tui.plan import data_key
-from tui.screens import launch_start
 from tui.screens.dialogs import ChoiceDialog, ConfirmDialog
 from tui.screens.launch import LaunchScreen
 from tui.screens.save_preset import SavePresetDialog
@@ -131,7 +130,7 @@ async def test_a_launch_makes_the_run_that_was_typed_and_opens_it(
     app: TinyTrainApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[RunFolder] = []
-    monkeypatch.setattr(launch_start, "start", lambda folder: started.append(folder) or 1)
+    monkeypatch.setattr("runs.launch.start", lambda folder, resume="": started.append(folder) or 1)
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await launch_screen(pilot)
         set_field(screen, "train.max_steps", "7")
@@ -149,10 +148,10 @@ async def test_a_launch_makes_the_run_that_was_typed_and_opens_it(
 async def test_a_launch_that_fails_says_so_and_loses_nothing(
     app: TinyTrainApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_folder: RunFolder) -> int:
+    def refuse(_folder: RunFolder, _resume: str = "") -> int:
         raise RuntimeError("the supervisor ended with [/] 3")
 
-    monkeypatch.setattr(launch_start, "start", refuse)
+    monkeypatch.setattr("runs.launch.start", refuse)
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await launch_screen(pilot)
         set_field(screen, "optim.lr", "0.25")
@@ -182,7 +181,7 @@ async def test_without_the_hub_a_launch_offers_the_embedded_corpus_and_never_tak
     app: TinyTrainApp, monkeypatch: pytest.MonkeyPatch, answer: str, source: str | None
 ) -> None:
     started: list[RunFolder] = []
-    monkeypatch.setattr(launch_start, "start", lambda folder: started.append(folder) or 1)
+    monkeypatch.setattr("runs.launch.start", lambda folder, resume="": started.append(folder) or 1)
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await launch_screen(pilot)
         await pilot.press("down")

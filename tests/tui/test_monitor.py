@@ -18,9 +18,9 @@ from tui.app import TinyTrainApp
 from tui.screens.dialogs import ConfirmDialog, TypedConfirmDialog
 from tui.screens.monitor import MonitorScreen
 from tui.widgets.chart import ChartPane
+from tui.widgets.failure_panel import FailurePanel
 from tui.widgets.gpu_rows import DevicePane
 from tui.widgets.probe_table import ProbeTable
-from tui.widgets.run_card import RunCard
 
 
 async def until(is_true: Callable[[], object], what: str = "", timeout: float = 15) -> None:
@@ -125,12 +125,11 @@ async def test_a_failed_run_says_why_on_the_first_screen(tmp_path: Path) -> None
     app = TinyTrainApp(tmp_path)
     async with app.run_test(size=(80, 24)):
         await opened(app, folder)
-        await until(lambda: app.screen.query_one(RunCard).display, "the card")
-        await until(
-            lambda: "rank 3: OutOfMemoryError: CUDA out of memory (at step 220)" in text_of(app), "the cause"
-        )
+        await until(lambda: app.screen.query_one(FailurePanel).display, "the reasons")
+        await until(lambda: "rank 3: OutOfMemoryError: CUDA out of memory" in text_of(app), "the cause")
+        await until(lambda: "✗ failed on rank 3 at step 220" in text_of(app), "rank and step")
         assert "→ lower train.batch_size" in text_of(app)
-        assert "r resumes from its last checkpoint (step 200)" in text_of(app)
+        assert "R resumes at once from checkpoint step 200; r asks which" in text_of(app)
 
 
 async def test_earlier_probes_are_shown_and_the_newest_followed_again(tmp_path: Path) -> None:
@@ -162,7 +161,7 @@ async def test_x_asks_and_then_requests_a_stop(tmp_path: Path) -> None:
         await pilot.press("y")
         await until(lambda: [request.verb for request in control.pending(folder)] == ["stop"], "the request")
         supervision.state("stopping", deadline=time.time() + 50)
-        await until(lambda: "left before it is killed" in text_of(app), "the countdown")
+        await until(lambda: "s left for that" in text_of(app), "the countdown")
     writer.close()
     supervision.close()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from presets.catalog import Preset
 from presets.config import to_toml, with_values
 from presets.schema import DataConfig, RunConfig
 from runs.folder import RunFolder, create_run
@@ -61,12 +62,12 @@ def test_the_launch_screen_asks_for_it_too_and_other_data_keep_the_checkpoints_t
     async def choose(_dialog: Any) -> str:
         return "embedded"
 
-    monkeypatch.setattr(launch_start, "start", lambda folder: None)
+    monkeypatch.setattr("runs.launch.start", lambda folder, resume="": None)
     app: Any = SimpleNamespace(runs=runs_path, push_screen_wait=choose)
     values = {"data.source": "hub", "data.dataset": "imdb", "model.start_from": "run:warm-otter"}
     (base.checkpoints_dir / "last").write_text("step-00000007")
     config = with_values(RunConfig(), values)
-    folder = asyncio.run(launch_start.launch_run(app, config, name="new", preset=""))
+    folder = asyncio.run(launch_start.launch_run(app, config, name="new", preset=Preset("", "", "", config)))
     assert [config.data.tokenizer_from for config in asked] == [f"run:{base.id}"]
     assert folder is not None
     data = folder.config().data

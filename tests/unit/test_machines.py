@@ -17,6 +17,7 @@ from presets.fields import Value
 from presets.rules import broken_rules
 from presets.schema import RunConfig
 from runs import control
+from runs.attempt_watch import Supervisor
 from runs.folder import Attempt, RunFolder, create_run
 from runs.join import join_run, wait_for_end
 from runs.launch import plan_launch
@@ -24,7 +25,6 @@ from runs.machines import CONSOLE_FILE, ENDED_FILE, GRACE_S, MachineEnd, wait_fo
 from runs.outcome import Ending, conclude
 from runs.root_cause import root_cause
 from runs.status import ErrorReport, Outcome
-from runs.supervisor import Supervisor
 from tui.cli import main
 
 TWO: dict[str, Value] = {"launch.num_nodes": 2, "launch.rendezvous": "node1:29500"}
@@ -180,7 +180,7 @@ def test_the_supervisor_gives_a_run_up_some_seconds_after_another_machine_failed
 ) -> None:
     """Its own ranks may wait on a GPU for the lost ones much longer."""
     now = [1000.0]
-    monkeypatch.setattr("runs.supervisor.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("runs.attempt_watch.time.monotonic", lambda: now[0])
     supervisor = Supervisor(folder, folder.config(), attempt, "")
     for returncode, is_lost in ((0, False), (1, False), (1, True)):
         ended(attempt, returncode)

@@ -10,10 +10,12 @@ import msgspec
 import pytest
 
 from presets.schema import RunConfig
+from runs.cause_words import describe_returncode, hint_for
 from runs.folder import Attempt, RunFolder, create_run
+from runs.log_tail import last_words
 from runs.outcome import Ending, conclude, read_figures
 from runs.records import RecordWriter
-from runs.root_cause import describe_returncode, hint_for, last_words, root_cause
+from runs.root_cause import root_cause
 from runs.status import ErrorReport, Outcome
 
 VERDICT = """

@@ -10,6 +10,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
+from engine.checkpoints import CheckpointStore
 from engine.data.tokenizers import encode_probe, make_tokenizer
 from engine.models.build import build_model
 from engine.models.transformer import Transformer
@@ -175,8 +176,11 @@ def test_a_request_out_of_bounds_is_refused_with_the_fields_own_words(causal_run
 def test_labels_that_cannot_be_read_are_named(causal_run: RunFolder, tmp_path: Path) -> None:
     copied = RunFolder(tmp_path / causal_run.id)
     shutil.copytree(causal_run.path, copied.path)
-    (labels,) = (path / "labels.json" for path in copied.checkpoints_dir.glob("step-00000020"))
-    labels.write_text("{}")
+    store = CheckpointStore(copied.checkpoints_dir)
+    loaded, _ = store.load("last")
+    texts = {name: (store.folder / loaded.name / name).read_text() for name in ("tokenizer.json", "config.toml")}
+    texts["labels.json"] = "{}"  # as it was saved: a file that came later would be no part of the checkpoint
+    store.save(loaded.model, loaded.optimizer, loaded.state, texts, is_best=False, keep=9)
     reply = asked(copied, "we")
     assert isinstance(reply, Refusal) and "labels.json: not a list of labels" in reply.error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -106,9 +107,34 @@ def test_what_cannot_be_killed_is_named_in_bounded_time(stranger: subprocess.Pop
     began = time.monotonic()
     survivors = processes.kill_all(lambda: (identity,), timeout_s=0.3)
     assert time.monotonic() - began < 3
-    assert processes.stuck_message(survivors) == (
-        f"pid {identity.pid} does not answer to SIGKILL (waits in the kernel); it needs a reboot"
-    )
+    name = Path(f"/proc/{identity.pid}/comm").read_text().strip()
+    assert processes.stuck_message(survivors) == f"pid {identity.pid} ({name}) does not answer to SIGKILL"
+
+
+def test_a_process_that_waits_in_the_kernel_is_named_with_what_helps() -> None:
+    """A parent that waits for a vfork is in the state of one that hangs in a driver."""
+    code = "import ctypes; ctypes.CDLL(None).vfork() or ctypes.CDLL(None).usleep(600_000_000)"
+    with subprocess.Popen([sys.executable, "-S", "-c", code], start_new_session=True) as process:
+        identity = identity_of(process)
+        wait_until(lambda: "state D" in processes.stuck_message((identity,)), what="it waits in the kernel")
+        message = processes.stuck_message((identity,))
+        os.killpg(process.pid, signal.SIGKILL)
+    assert message.startswith(f"pid {identity.pid} (")
+    assert message.endswith("when that does not end by itself, the machine needs a reboot")
+
+
+@pytest.mark.parametrize("forbidden", ["pidfd_open", "pidfd_send_signal"])
+def test_a_sandbox_without_pidfds_still_ends_processes(
+    stranger: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch, forbidden: str
+) -> None:
+    def forbid(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "seccomp says no")
+
+    identity = identity_of(stranger)
+    monkeypatch.setattr(os if forbidden == "pidfd_open" else signal, forbidden, forbid)
+    assert not processes.send_signal(msgspec.structs.replace(identity, start_ticks=1), signal.SIGKILL)
+    assert processes.send_signal(identity, signal.SIGKILL)
+    assert stranger.wait(timeout=10) == -signal.SIGKILL
 
 
 def test_children_are_found(stranger: subprocess.Popen[bytes]) -> None:

@@ -61,9 +61,12 @@ def test_a_checkpoint_is_named_by_its_step_and_by_nothing_else(runs_path: Path) 
     elsewhere.mkdir()
     (elsewhere / "manifest.json").write_text("{}")
     (before.checkpoints_dir / "last").write_text(str(elsewhere))
-    for reference in ("run:warm-otter", "run:warm-otter@" + "9" * 5000):
+    for reference, why in (
+        ("run:warm-otter", r"no last checkpoint; its file checkpoints/last holds no checkpoint's name"),
+        ("run:warm-otter@" + "9" * 5000, r"warm-otter: '.{1,40}' is no checkpoint's name"),
+    ):
         config = with_values(RunConfig(), {"model.start_from": reference})
-        with pytest.raises(MissingReference, match=r"warm-otter: '.{1,40}' is no checkpoint's name"):
+        with pytest.raises(MissingReference, match=why):
             with_lasting_references(config, runs_path)
 
 

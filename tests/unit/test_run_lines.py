@@ -43,7 +43,7 @@ def test_an_answer_says_its_step_once(
 def test_the_other_machines_are_told_where_the_run_is(
     nodes: int, words: str, runs_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runs.launch.start", lambda *_: None)
+    monkeypatch.setattr("runs.launch.start", lambda *_, **__: None)
     config = with_values(RunConfig(), {"launch.num_nodes": nodes, "launch.rendezvous": "node1:29500"})
     options = argparse.Namespace(json=False, detach=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import unicodedata
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.content import Content
 
-from tui.safe_text import plain, safe_lines, safe_text
+from tui.safe_text import plain, safe_json, safe_lines, safe_text
 
 PAYLOADS = {
     "clipboard, OSC 52": "\x1b]52;c;ZXZpbA==\x07",
@@ -74,6 +75,21 @@ def test_a_style_is_ours_and_never_the_texts() -> None:
     content = plain("[@click=app.quit]x[/]", style="bold")
     assert content.plain == "[@click=app.quit]x[/]"
     assert [span.style for span in content.spans] == ["bold"]
+
+
+def test_json_keeps_its_value_and_loses_what_acts() -> None:
+    text = "".join(PAYLOADS.values()) + "\x7f\U0001bca0 naïve 日本語 🙂"
+    for value in (text, {text: [text]}):
+        document = json.dumps(value, ensure_ascii=False, indent=2)
+        made_safe = safe_json(document)
+        assert all(character == "\n" or is_harmless(character) for character in made_safe), ascii(made_safe)
+        assert json.loads(made_safe) == json.loads(document)
+        assert "naïve 日本語 🙂" in made_safe
+
+
+def test_a_heap_of_accents_is_cut_to_what_a_script_needs() -> None:
+    assert safe_text("a" + "\u0301" * 1000 + "b") == "a" + "\u0301" * 4 + "�b"
+    assert safe_text("e\u0301\u0323 ❤️") == "e\u0301\u0323 ❤️"
 
 
 def test_ordinary_text_is_left_alone() -> None:

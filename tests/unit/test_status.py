@@ -57,7 +57,7 @@ def test_a_run_that_was_never_started_is_stopped_and_says_so(folder: RunFolder) 
     assert not status.is_live
 
 
-@pytest.mark.parametrize("state", ["starting", "running", "stopping", "queued"])
+@pytest.mark.parametrize("state", ["starting", "running", "stopping"])
 def test_a_held_lock_makes_the_state_file_true(
     folder: RunFolder, attempt: Attempt, locked: None, state: State
 ) -> None:
@@ -160,3 +160,17 @@ def test_links_pipes_and_folders_in_the_place_of_files_do_no_harm(
 
 def test_a_run_that_is_gone_has_a_status_too(folder: RunFolder) -> None:
     assert read_status(RunFolder(folder.path / "gone")).state == "stopped"
+
+
+def test_an_engine_that_ends_while_one_looks_has_not_disappeared(
+    folder: RunFolder, attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a supervisor it is the engine itself that says its outcome, and then it is gone."""
+    write_state(folder, "running")
+
+    def ends_now(*_: object) -> tuple[()]:
+        write_outcome(attempt)
+        return ()
+
+    monkeypatch.setattr("runs.status.engine_processes", ends_now)
+    assert read_status(folder).state == "finished"

@@ -236,10 +236,10 @@ def test_a_tokenizer_is_taken_from_a_file_a_run_or_the_hub(
     hub.add_file("model", "someone/roberta", "tokenizer.json", text.encode())
     wanted = encode_rows(remapped(text), TEXTS)
     run = create_run(runs_path, RunConfig())
-    checkpoint = run.checkpoints_dir / "step-1"
+    checkpoint = run.checkpoints_dir / "step-00000001"
     checkpoint.mkdir(parents=True)
     (checkpoint / "tokenizer.json").write_text(text, encoding="utf-8")
-    (run.checkpoints_dir / "last").write_text("step-1", encoding="utf-8")
+    (run.checkpoints_dir / "last").write_text("step-00000001", encoding="utf-8")
     for reference in (str(file), f"run:{run.id}", "someone/roberta"):
         data = DataConfig(tokenizer="existing", tokenizer_from=reference)
         assert encode_rows(make_tokenizer((), data, None), TEXTS) == wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,21 +10,22 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import DataTable, Static
 
 from runs import launch
-from runs.folder import RunFolder
+from runs.folder import About, RunFolder
 from runs.summary import RunSummary
 from tui import run_actions
 from tui.commands import Command, bindings_of
 from tui.feeds import FeedFailed
 from tui.figures import num_bytes
-from tui.index_feed import IndexFeed, RunsListed
+from tui.index_feed import IndexFeed, Place, RunsListed
 from tui.run_actions import RunChoice
 from tui.run_filter import SORTS, filter_runs, sort_runs
+from tui.run_words import place_words
 from tui.safe_text import FAINT, plain, safe_text
 from tui.screens.dialogs import ConfirmDialog
+from tui.screens.run_screen import QUEUE_COMMANDS, RunScreen
 from tui.widgets.footer import KeyFooter
 from tui.widgets.line_input import LineInput
 from tui.widgets.run_table import MOST_ROWS, RunTable
@@ -32,9 +34,12 @@ COMMANDS = (
     Command("open", "enter", "Open", "Watch the run under the cursor.", "open"),
     Command("filter", "slash", "Filter", "Show only runs that match: words, state:failed, loss<6.", "filter",
             key_display="/"),
-    Command("sort", "o", "Order", "Order by newest, best loss, name or state.", "sort"),
+    Command("sort", "o", "Sort", "Order by newest, best loss, name or state.", "sort"),
     Command("resume", "r,p", "Resume", "Go on from a checkpoint, when the run is not live.", "resume"),
-    Command("stop", "x", "Stop", "Stop the run with a checkpoint; asks first.", "stop"),
+    Command("relaunch", "R", "Relaunch", "Go on from the last checkpoint, or from the beginning, at once.",
+            "relaunch", show=False),
+    Command("stop", "x", "Stop", "Stop with a checkpoint, or take out of the queue; asks first.", "stop"),
+    *QUEUE_COMMANDS,
     Command("kill", "X", "Kill", "Kill the run without saving; its name has to be typed.", "kill", show=False),
     Command("pause", "p", "Pause", "Save a checkpoint and free the device until a resume; asks first.", "pause",
             show=False),
@@ -45,7 +50,7 @@ COMMANDS = (
 )  # fmt: skip
 
 
-class RunsScreen(Screen[None]):
+class RunsScreen(RunScreen):
     """Shows what its feed lists, filtered and ordered; the cursor stays on its run."""
 
     CSS_PATH = "browse.tcss"
@@ -53,6 +58,7 @@ class RunsScreen(Screen[None]):
     HELP_TITLE = "Runs"
     HELP = (
         "Every run there is, newest first; live ones move. Losses are validation losses in nats. "
+        "Runs that wait for free devices stand first, in their order; J and K move them. "
         "The filter takes words, which may stand anywhere, and state:running, preset:v1, data:imdb, tag:keep, "
         "loss<6, step>100; all of them have to hold."
     )
@@ -70,16 +76,21 @@ class RunsScreen(Screen[None]):
         self._feed: IndexFeed | None = None
         self._sort = SORTS[0]
         self._is_listed = False
+        self._places: Mapping[str, Place] = {}
+        self._read_only: Mapping[str, str] = {}
         self._trash: list[tuple[Path, str]] = []
 
     def compose(self) -> ComposeResult:
         yield LineInput(placeholder="words, state:running, preset:v1, tag:keep, loss<6", id="filter")
         yield RunTable(id="table")
         yield Static(id="empty")
+        yield Static(id="said")
         yield KeyFooter()
 
     def on_mount(self) -> None:
         """Begin to list."""
+        if not self.query(RunTable):
+            return  # the app was told to end before the screen was composed
         runs: Path = self.app.runs  # type: ignore[attr-defined]
         self.query_one("#filter").display = False
         self._feed = IndexFeed(runs, self)
@@ -104,19 +115,21 @@ class RunsScreen(Screen[None]):
     @on(RunsListed)
     def _take_rows(self, message: RunsListed) -> None:
         self.rows, self._is_listed = message.rows, True
+        self._places, self._read_only = message.places, message.read_only
         self._show()
 
     @on(FeedFailed)
     def _feed_failed(self, message: FeedFailed) -> None:
+        message.stop()
         self.log.error(message.report)
         words = f"listing the runs failed; this is a defect of ours: {message.report.strip().splitlines()[-1]}"
         self.notify(safe_text(words, 500), severity="error", markup=False, timeout=30)
 
     def _show(self) -> None:
         query = self.query_one("#filter", LineInput).value
-        self.shown = sort_runs(filter_runs(self.rows, query), self._sort)
+        self.shown = queue_first(sort_runs(filter_runs(self.rows, query), self._sort), self._places)
         table = self.query_one(RunTable)
-        table.show(self.shown)
+        table.show(self.shown, self._places, frozenset(self._read_only))
         table.border_title = f"Runs · {self._sort}"
         table.border_subtitle = self._counts(query)
         table.display = bool(self.shown)
@@ -125,13 +138,22 @@ class RunsScreen(Screen[None]):
         if empty.display:
             words = f"No run matches {query!r}. esc clears the filter." if self.rows else _NO_RUNS
             empty.update(plain(words, style=FAINT))
+        self._tell()
+
+    def _tell(self) -> None:
+        """The line below the table: what cannot be read in the row under the cursor."""
+        row = self.selected
+        words = said_of(row, self._places.get(row.id), self._read_only.get(row.id, "")) if row else ""
+        self.query_one("#said", Static).update(plain(words, 400))
         self.refresh_bindings()
 
     def _counts(self, query: str) -> Content:
         parts = [f"{len(self.shown)} of {len(self.rows)}" if query else f"{len(self.rows)}"]
         if len(self.shown) > MOST_ROWS:
             parts.append(f"the first {MOST_ROWS}; filter with /")
-        parts += [f"{live} live"] if (live := sum(row.status.is_live for row in self.rows)) else []
+        queued = sum(row.status.state == "queued" for row in self.rows)
+        parts += [f"{live} live"] if (live := sum(row.status.is_live for row in self.rows) - queued) else []
+        parts += [f"{queued} queued"] if queued else []
         sizes = [row.num_bytes for row in self.shown if row.num_bytes is not None]
         parts += [num_bytes(sum(sizes))] if sizes else []
         return Content(" · ".join(parts))
@@ -139,26 +161,28 @@ class RunsScreen(Screen[None]):
     @property
     def selected(self) -> RunSummary | None:
         """The run under the cursor."""
-        id = self.query_one(RunTable).selected_id
+        table = next(iter(self.query(RunTable)), None)  # none, when the app ends meanwhile
+        id = table.selected_id if table is not None else None
         return next((row for row in self.shown if row.id == id), None)
 
-    def _choice(self, row: RunSummary) -> RunChoice:
-        return RunChoice(row.folder, row.folder.about(), row.status)
+    @property
+    def choice(self) -> RunChoice | None:
+        """The run under the cursor, as one can act on it."""
+        row = self.selected
+        if row is None:
+            return None
+        about = About(row.name, row.preset, row.tags, row.note, row.created)
+        return RunChoice(row.folder, about, row.status, read_only=self._read_only.get(row.id, ""))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what the run under the cursor allows."""
-        if action not in ("open", "resume", "stop", "pause", "kill", "edit", "delete", "copy"):
-            return True
-        row = self.selected if self.is_mounted else None
-        if row is None:
-            return False
-        if action in ("stop", "pause", "kill"):
-            return row.status.is_live
-        return not row.status.is_live if action in ("resume", "delete") else True
+        if action in ("open", "copy"):
+            return self.is_mounted and self.selected is not None
+        return super().check_action(action, parameters)
 
     @on(DataTable.RowHighlighted)
     def _moved(self) -> None:
-        self.refresh_bindings()
+        self._tell()
 
     @on(DataTable.RowSelected)
     async def _opened(self) -> None:
@@ -205,37 +229,6 @@ class RunsScreen(Screen[None]):
         if (row := self.selected) is not None:
             await _open(self.app, row.folder)
 
-    def action_resume(self) -> None:
-        """Go on from a checkpoint."""
-        if (row := self.selected) is not None:
-            run_actions.resume(self, self._choice(row), self._look_now)
-
-    def action_stop(self) -> None:
-        """Stop with a checkpoint."""
-        if (row := self.selected) is not None:
-            run_actions.stop(self, self._choice(row))
-
-    def action_pause(self) -> None:
-        """Save, and free the device."""
-        if (row := self.selected) is not None:
-            run_actions.pause(self, self._choice(row))
-
-    def action_kill(self) -> None:
-        """Kill without saving."""
-        if (row := self.selected) is not None:
-            run_actions.kill(self, self._choice(row))
-
-    def action_edit(self) -> None:
-        """Change name, tags and note."""
-        if (row := self.selected) is not None:
-            run_actions.edit(self, self._choice(row), self._look_now)
-
-    def action_copy(self) -> None:
-        """Put the folder's path on the clipboard of the terminal."""
-        if (row := self.selected) is not None:
-            self.app.copy_to_clipboard(str(row.folder.path))
-            self.notify(f"copied {safe_text(str(row.folder.path), 300)}", markup=False, timeout=3)
-
     def action_delete(self) -> None:
         """Move the run into the trash."""
         if (row := self.selected) is None:
@@ -249,7 +242,7 @@ class RunsScreen(Screen[None]):
 
         def answered(is_sure: bool | None) -> None:
             if is_sure:
-                run_actions.act(self, delete, f"{name} is in the trash; ctrl+z takes it back", self._look_now)
+                run_actions.act(self, delete, f"{name} is in the trash; ctrl+z takes it back", self.look_now)
 
         dialog = ConfirmDialog("Delete this run?", body, confirm="Delete", danger=True)
         self.app.push_screen(dialog, answered)
@@ -260,14 +253,34 @@ class RunsScreen(Screen[None]):
             self.notify("Nothing was deleted that could be taken back.", markup=False, timeout=4)
             return
         trash, name = self._trash.pop()
-        run_actions.act(self, lambda: launch.undelete_run(trash), f"{name} is back", self._look_now)
+        run_actions.act(self, lambda: launch.undelete_run(trash), f"{name} is back", self.look_now)
 
-    def _look_now(self) -> None:
+    def look_now(self) -> None:
+        """List again at once."""
         if self._feed is not None:
             self._feed.look_now()
 
 
 _NO_RUNS = "No runs yet. Press n to start one."
+
+
+def queue_first(rows: tuple[RunSummary, ...], places: Mapping[str, Place]) -> tuple[RunSummary, ...]:
+    """The runs that wait, in the order of the queue, then the others as they stand."""
+    waiting = sorted((row for row in rows if row.id in places), key=lambda row: places[row.id].number)
+    return (*waiting, *(row for row in rows if row.id not in places))
+
+
+def said_of(row: RunSummary, place: Place | None, read_only: str) -> str:
+    """A line about a run: that it is not ours, what it waits for, why it failed, or what was noted of it."""
+    if read_only:
+        return f"⊘ {read_only}"
+    if place is not None:
+        return f"◌ {place_words(place.number, place.reason)}; J K move it, x takes it out"
+    if row.root_cause:
+        return f"✗ {row.root_cause}"
+    if row.status.is_live and row.status.reason:
+        return row.status.reason
+    return row.note
 
 
 async def _open(app: Any, folder: RunFolder) -> None:

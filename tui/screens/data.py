@@ -141,6 +141,7 @@ class DataScreen(Screen[None]):
 
     @on(FeedFailed)
     def _feed_failed(self, message: FeedFailed) -> None:
+        message.stop()
         self.log.error(message.report)
         self._say(f"a defect of ours: {message.report.strip().splitlines()[-1]}", is_bad=True)
 

@@ -1,4 +1,7 @@
-"""Small questions that stand over a screen: yes or no, a word typed to be sure, a line of text."""
+"""Small questions that stand over a screen: yes or no, a word typed to be sure, a line of text.
+
+A key may close one before it was composed; `query(…).focus()` then finds nothing and does nothing.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ class ConfirmDialog(ModalScreen[bool]):
 
     def on_mount(self) -> None:
         """What is dangerous is never one stray enter away: Cancel has the focus then."""
-        self.query_one("#no" if self._danger else "#yes").focus()
+        self.query("#no" if self._danger else "#yes").focus()
 
     def action_answer(self, answer: bool) -> None:
         """Close with the answer."""
@@ -82,7 +85,7 @@ class TypedConfirmDialog(ModalScreen[bool]):
         yield _Question(*self._question, LineInput(id="word"), hint, danger=True)
 
     def on_mount(self) -> None:
-        self.query_one(LineInput).focus()
+        self.query(LineInput).focus()
 
     def action_cancel(self) -> None:
         """Close without doing it."""
@@ -113,7 +116,7 @@ class TextDialog(ModalScreen[str | None]):
         yield _Question(*self._question, LineInput(self._value, id="text"), hint)
 
     def on_mount(self) -> None:
-        self.query_one(LineInput).focus()
+        self.query(LineInput).focus()
 
     def action_cancel(self) -> None:
         """Close without a text."""
@@ -145,7 +148,7 @@ class ChoiceDialog(ModalScreen[str | None]):
         yield _Question(*self._question, Column(*buttons, classes="choices"))
 
     def on_mount(self) -> None:
-        self.query(Button).first().focus()
+        self.query(Button).focus()
 
     def action_cancel(self) -> None:
         """Close without a choice."""

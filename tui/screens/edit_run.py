@@ -43,7 +43,7 @@ class EditRunDialog(ModalScreen[About | None]):
             yield Static("enter takes it, esc cancels", classes="hint")
 
     def on_mount(self) -> None:
-        self.query_one("#name").focus()
+        self.query("#name").focus()  # a key may have closed it before it was composed
 
     def action_cancel(self) -> None:
         """Change nothing."""

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from tui.commands import Command, commands_of
+from tui.safe_text import safe_text
 
 _KEY_WIDTH = 10
 _WIDTH = 84  # as in help.tcss
@@ -73,6 +74,6 @@ def _table(title: str, rows: list[tuple[str, str]], width: int) -> Content:
     lines = [Content.styled(title, "$text-primary")]
     for key, text in rows:
         first, *rest = textwrap.wrap(text, max(width - _KEY_WIDTH - 2, 16)) or [""]
-        lines.append(Content.assemble((f"  {key:<{_KEY_WIDTH}}", "bold"), first))
+        lines.append(Content.assemble((f"  {safe_text(key):<{_KEY_WIDTH}}", "bold"), first))
         lines += [Content(" " * (_KEY_WIDTH + 2) + line) for line in rest]
     return Content("\n").join(lines)

@@ -36,8 +36,10 @@ _LOOK_UP_DELAY_S = 0.5
 
 COMMANDS = (
     Command("start", "ctrl+l", "Start", "Start the run with what stands in the form.", "launch", key_display="^l"),
+    Command("queue", "ctrl+g", "Queue", "Let the run wait in the queue for free devices.", "launch(True)",
+            key_display="^g"),
     Command("save", "ctrl+s", "Save", "Save the form as a preset of your own.", "save", key_display="^s"),
-    Command("search", "slash", "Search", "Show only the fields that match a word.", "search", key_display="/"),
+    Command("search", "slash", "Find", "Show only the fields that match a word.", "search", key_display="/"),
     Command(
         "reset", "ctrl+r", "Reset", "Give the field one is in the preset's value.", "reset", key_display="^r",
             show=False,
@@ -50,7 +52,10 @@ COMMANDS = (
     Command("advanced", "a", "Advanced", "Show or hide the fields few people change.", "advanced", show=False),
 )  # fmt: skip
 
-_PARTS = ("#search", "#counts", "#nothing", "#help", "#summary", "#verdict", "#launch", "OptionList", "PlanPanel")
+_PARTS = (
+    "#search", "#counts", "#nothing", "#help", "#summary", "#verdict", "#launch", "#queue",
+    "OptionList", "PlanPanel",
+)  # fmt: skip
 
 
 class LaunchScreen(Screen[None]):
@@ -99,7 +104,8 @@ class LaunchScreen(Screen[None]):
                 yield Static(id="verdict")
                 with Horizontal(id="buttons"):
                     yield Button("Launch", id="launch", variant="primary", compact=True)
-                    yield Button("Save as", id="save", compact=True)
+                    yield Button("Queue", id="queue", compact=True)
+                    yield Button("Save", id="save", compact=True)
         yield KeyFooter()
 
     def on_mount(self) -> None:
@@ -167,7 +173,8 @@ class LaunchScreen(Screen[None]):
         self.plan = plan = make_plan(model, self._machine, hub, counts)
         self.query_one(PlanPanel).show(plan)
         self.form.show_problems(plan.problems)
-        self.query_one("#launch", Button).disabled = not plan.can_launch
+        for button in ("#launch", "#queue"):
+            self.query_one(button, Button).disabled = not plan.can_launch
         self._say_verdict(plan)
         if found is None and plan.can_launch:
             if self._data_timer is not None:
@@ -205,8 +212,15 @@ class LaunchScreen(Screen[None]):
         self._make_plan()
 
     @on(Button.Pressed, "#launch")
-    async def action_launch(self) -> None:
-        """Start the run, or go to the first field that stands against it."""
+    async def _launch_pressed(self) -> None:
+        await self.action_launch()
+
+    @on(Button.Pressed, "#queue")
+    async def _queue_pressed(self) -> None:
+        await self.action_launch(True)
+
+    async def action_launch(self, to_queue: bool = False) -> None:
+        """Start the run or queue it, or go to the first field that stands against it."""
         self._make_plan()
         plan = self.plan
         if plan is None:
@@ -217,13 +231,14 @@ class LaunchScreen(Screen[None]):
             if first.paths:
                 await self.form.go_to(first.paths[0])
             return
-        self._start_run(plan.config, self.form.model)
+        self._start_run(plan.config, self.form.model, to_queue)
 
     @work(exclusive=True, group="launch")
-    async def _start_run(self, config: RunConfig, model: FormModel) -> None:
-        self.query_one("#launch", Button).disabled = True
-        self.query_one("#verdict", Static).update(Content("◌ starting …"))
-        folder = await launch_run(self.app, config, name=model.name, preset=model.preset.name)
+    async def _start_run(self, config: RunConfig, model: FormModel, to_queue: bool) -> None:
+        for button in ("#launch", "#queue"):
+            self.query_one(button, Button).disabled = True
+        self.query_one("#verdict", Static).update(Content("◌ queueing …" if to_queue else "◌ starting …"))
+        folder = await launch_run(self.app, config, name=model.name, preset=model.preset, to_queue=to_queue)
         self._make_plan()
         if folder is not None:
             model.name = ""  # the next run is another one
@@ -249,7 +264,7 @@ class LaunchScreen(Screen[None]):
         saved = next((preset for preset in own_presets()[0] if preset.name == name), None)
         if saved is not None:
             self.query_one(PresetList).choose(saved)
-        self.notify(f"Saved as {name}.", markup=False)
+        self.notify(f"Saved as {safe_text(name)}.", markup=False)
 
     def action_search(self) -> None:
         """Go to the search line."""

@@ -1,45 +1,54 @@
-"""Starts a run from the Launch screen, and asks first when its data cannot be had."""
+"""Starts a run from the Launch screen, or queues it, and asks first when something stands against it."""
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from textual.app import App
 
+from presets.catalog import Preset
 from presets.corpora import EMBEDDED, with_embedded_corpus
 from presets.schema import DataConfig, RunConfig
 from runs.folder import RunFolder, create_run
-from runs.launch import start
 from runs.references import MissingReference, with_lasting_references
 from tui.safe_text import safe_text
 from tui.screens.dialogs import ChoiceDialog, ConfirmDialog
+from tui.screens.start_questions import begin, is_trusted_preset, is_trusted_start, way_to_start
 
 
-async def launch_run(app: App[Any], config: RunConfig, *, name: str, preset: str) -> RunFolder | None:
-    """The folder of the run that was started; None when the person chose not to, or it could not be started.
+async def launch_run(
+    app: App[Any], config: RunConfig, *, name: str, preset: Preset, to_queue: bool = False
+) -> RunFolder | None:
+    """The folder of the run that was started or queued; None when a person chose not to, or it could not be done.
 
-    Says what went wrong in a dialog. Blocks no event loop: files, hub and supervisor are for threads.
+    Says what went wrong in a dialog. Blocks no event loop: files, hub, devices and supervisor are for threads.
     """
+    runs: Path = app.runs  # type: ignore[attr-defined]
     try:
-        asked = await asyncio.to_thread(with_lasting_references, config, app.runs)  # type: ignore[attr-defined]
+        if not await is_trusted_preset(app, preset):
+            return None
+        asked = await asyncio.to_thread(with_lasting_references, config, runs)
         chosen = await _with_data(app, asked)  # of the tokenizer that the run will have
-        if chosen is None:
+        if chosen is None or not await is_trusted_start(app, chosen, runs):
             return None
         # other data know nothing of a checkpoint's tokenizer; of the same ones this changes nothing
-        wanted = await asyncio.to_thread(with_lasting_references, chosen, app.runs)  # type: ignore[attr-defined]
-    except MissingReference as error:
+        wanted = await asyncio.to_thread(with_lasting_references, chosen, runs)
+    except (MissingReference, OSError, ValueError) as error:
         await _say(app, str(error))
         return None
-    try:
-        folder = await asyncio.to_thread(create_run, app.runs, wanted, name=name, preset=preset)  # type: ignore[attr-defined]
-    except OSError as error:
-        where = safe_text(str(app.runs), 300)  # type: ignore[attr-defined]
-        await _say(app, f"The run's folder cannot be made in {where}: {error}")
+    way = await way_to_start(app, wanted, runs, to_queue=to_queue)
+    if way is None:
         return None
     try:
-        await asyncio.to_thread(start, folder)
-    except (RuntimeError, OSError) as error:
+        folder = await asyncio.to_thread(create_run, runs, wanted, name=name, preset=preset.name)
+    except OSError as error:
+        await _say(app, f"The run's folder cannot be made in {safe_text(str(runs), 300)}: {error}")
+        return None
+    try:
+        await begin(folder, way)
+    except (RuntimeError, OSError, ValueError) as error:
         await _say(app, f"{error}\n\nIts folder is {folder.path}; the form is as you left it.")
         return None
     return folder

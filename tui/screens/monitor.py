@@ -8,24 +8,26 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
-from textual.screen import Screen
 from textual.widget import Widget
 
 from runs.control import Verb
 from runs.folder import RunFolder
 from runs.hardware_feed import HardwareState
 from runs.reader import RunSnapshot
-from runs.status import tag_prefix
-from tui import run_actions
+from runs.status import State, tag_prefix
 from tui.commands import bindings_of
 from tui.feeds import ConsoleArrived, FeedFailed, HardwareArrived, PictureDrawn, RunFeed, SnapshotArrived, Wanted
 from tui.live_requests import LiveRequests
 from tui.run_actions import RunChoice
 from tui.run_charts import CHARTS
+from tui.run_words import disk_trouble
 from tui.safe_text import safe_text
 from tui.screens.monitor_commands import COMMANDS
+from tui.screens.run_screen import RunScreen
+from tui.widgets.banner import Banner
 from tui.widgets.chart import ChartPane
 from tui.widgets.chart_palette import palette_of
+from tui.widgets.failure_panel import FailurePanel
 from tui.widgets.footer import KeyFooter
 from tui.widgets.gpu_rows import DevicePane, memory_words
 from tui.widgets.log_view import EventLines, LogPane
@@ -33,10 +35,11 @@ from tui.widgets.probe_table import ProbeTable
 from tui.widgets.run_card import RunCard
 from tui.widgets.run_header import RunHeader
 
-_ZOOMABLE = (*(chart.name for chart in CHARTS), "probes", "devices", "log")
+_ZOOMABLE = ("failure", *(chart.name for chart in CHARTS), "probes", "devices", "log")
+_PARTS = (*_ZOOMABLE, "header", "banner", "card", "body", "curves", "traces", "side", "events")
 
 
-class MonitorScreen(Screen[None]):
+class MonitorScreen(RunScreen):
     """Shows what its feed posts; reads nothing itself."""
 
     CSS_PATH = "monitor.tcss"
@@ -64,10 +67,13 @@ class MonitorScreen(Screen[None]):
         self._zoomed = ""
         self._log_shown = False
         self._tag_prefix = ""
+        self._read_only = ""
         self._requests = LiveRequests(self)
 
     def compose(self) -> ComposeResult:
         yield RunHeader(id="header")
+        yield Banner(id="banner")
+        yield FailurePanel(id="failure")
         yield RunCard(id="card")
         loss, *traces = (ChartPane(chart.name, chart.title) for chart in CHARTS)
         with Container(id="body"):
@@ -89,10 +95,17 @@ class MonitorScreen(Screen[None]):
         except OSError:
             self._tag_prefix = f"{self.folder.id}."
         self.app.theme_changed_signal.subscribe(self, lambda _: self._tell_sizes())
+        if not self._is_whole:
+            return
         self._feed = RunFeed(self.folder, self)
         self._arrange()
         self._feed.start()
         self.query_one("#loss").focus()
+
+    @property
+    def _is_whole(self) -> bool:
+        """All parts are there: an app that ends takes its screens apart from the inside, message by message."""
+        return self.is_attached and all(self.query(f"#{part}") for part in _PARTS)
 
     def on_unmount(self) -> None:
         """End the feed and its helper."""
@@ -111,19 +124,40 @@ class MonitorScreen(Screen[None]):
 
     @on(SnapshotArrived)
     def _take_snapshot(self, message: SnapshotArrived) -> None:
+        if not self._is_whole:
+            return
         before = self.snapshot.status.state if self.snapshot else None
         snapshot = self.snapshot = message.snapshot
-        if snapshot.status.state != before:
-            self.refresh_bindings()
+        self._read_only = message.read_only
+        state = snapshot.status.state
+        is_ours = not message.read_only
         self._requests.take(snapshot)
         with self.app.batch_update():
             self.query_one(RunHeader).show(snapshot)
-            self.query_one(RunCard).show(snapshot)
+            self.query_one(Banner).show(disk_trouble(snapshot), message.read_only)
+            self.query_one(RunCard).show(snapshot, message.place, is_ours)
+            self.query_one(FailurePanel).show(snapshot, is_ours)
+            self.set_class(state == "failed", "-failed")
             for pane in self.query(ChartPane):
                 pane.set_title(message.titles[pane.chart])
             self.query_one(ProbeTable).show(snapshot.probes, _why_no_probes(snapshot))
             self.query_one(EventLines).show(snapshot.events)
             self._show_devices()
+        if state != before:
+            self.refresh_bindings()
+            self._follow_state(before, state)
+
+    def _follow_state(self, before: State | None, state: State) -> None:
+        """Give the reasons of a failure the focus when it comes, and take it away when they go."""
+        self.call_after_refresh(self._tell_sizes)
+        focused = self.focused.id if self.focused is not None else "loss"
+        if state == "failed" and focused in ("loss", "failure"):
+            # the curve's own focus, which it was given at first, may still be on its way
+            self.call_after_refresh(self.query_one(FailurePanel).focus)
+        elif before == "failed" and self._zoomed == "failure":
+            self._zoom("")
+        elif before == "failed" and focused == "failure":
+            self.query_one("#loss").focus()
 
     @on(PictureDrawn)
     def _take_picture(self, message: PictureDrawn) -> None:
@@ -136,11 +170,12 @@ class MonitorScreen(Screen[None]):
 
     @on(ConsoleArrived)
     def _take_console(self, message: ConsoleArrived) -> None:
-        self.query_one(RunCard).show_console(message.lines)
+        self.query_one(FailurePanel).show_console(message.lines)
         self.query_one(LogPane).show(message.lines)
 
     @on(FeedFailed)
     def _feed_failed(self, message: FeedFailed) -> None:
+        message.stop()
         words = f"reading this run failed; this is a defect of ours: {message.report.strip().splitlines()[-1]}"
         self.log.error(message.report)
         self.notify(safe_text(words, 500), severity="error", markup=False, timeout=30)
@@ -188,16 +223,6 @@ class MonitorScreen(Screen[None]):
         """Panes that came or went with the new size are drawn or left."""
         self.call_after_refresh(self._tell_sizes)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer to stop what is live, and to resume what is not."""
-        status = self.snapshot.status if self.snapshot is not None else None
-        is_live = status is not None and status.is_live
-        if action in ("stop", "kill"):
-            return is_live
-        if action in ("pause", "rate", "steps", "ask"):
-            return status is not None and is_live and status.state not in ("stopping", "pausing")
-        return not is_live if action == "resume" else True
-
     def action_next_pane(self, by: int) -> None:
         """Go to the next pane; while one is zoomed, zoom the next."""
         if not self._zoomed:
@@ -206,8 +231,10 @@ class MonitorScreen(Screen[None]):
             else:
                 self.focus_previous()
             return
-        names = [name for name in _ZOOMABLE if name != "log" or self._log_shown]
-        self._zoom(names[(names.index(self._zoomed) + by) % len(names)])
+        shown = {"log": self._log_shown, "failure": self.query_one(FailurePanel).display}
+        names = [name for name in _ZOOMABLE if shown.get(name, True)]
+        at = names.index(self._zoomed) if self._zoomed in names else 0  # its pane may have gone meanwhile
+        self._zoom(names[(at + by) % len(names)])
 
     def action_zoom(self) -> None:
         """Enlarge the pane with the focus; once more gives the room back."""
@@ -242,56 +269,32 @@ class MonitorScreen(Screen[None]):
         else:
             await self.run_action("app.show_runs")
 
-    def action_stop(self) -> None:
-        """Stop with a checkpoint."""
-        if self.snapshot is not None:
-            run_actions.stop(self, self._choice(self.snapshot))
-
-    def action_kill(self) -> None:
-        """Kill without saving."""
-        if self.snapshot is not None:
-            run_actions.kill(self, self._choice(self.snapshot))
-
-    def action_pause(self) -> None:
-        """Save, and free the device."""
-        if self.snapshot is not None:
-            run_actions.pause(self, self._choice(self.snapshot))
-
     def action_rate(self, value: str) -> None:
         """Change the learning rate; `value` is proposed."""
-        if self.snapshot is not None:
-            self._requests.change_rate(self._choice(self.snapshot), self.snapshot, value)
+        if self.snapshot is not None and (run := self.choice) is not None:
+            self._requests.change_rate(run, self.snapshot, value)
 
     def action_steps(self) -> None:
         """Change the number of steps."""
-        if self.snapshot is not None:
-            self._requests.change_steps(self._choice(self.snapshot), self.snapshot)
+        if self.snapshot is not None and (run := self.choice) is not None:
+            self._requests.change_steps(run, self.snapshot)
 
     def action_ask(self, verb: Verb) -> None:
         """Have something done at the next step."""
-        if self.snapshot is not None:
-            self._requests.ask(self._choice(self.snapshot), verb)
+        if (run := self.choice) is not None:
+            self._requests.ask(run, verb)
 
-    def action_resume(self) -> None:
-        """Go on from a checkpoint."""
-        if self.snapshot is not None:
-            run_actions.resume(self, self._choice(self.snapshot), self._look_now)
-
-    def action_edit(self) -> None:
-        """Change name, tags and note."""
-        if self.snapshot is not None:
-            run_actions.edit(self, self._choice(self.snapshot), self._look_now)
-
-    def action_copy(self) -> None:
-        """Put the folder's path on the clipboard of the terminal."""
-        self.app.copy_to_clipboard(str(self.folder.path))
-        self.notify(f"copied {safe_text(str(self.folder.path), 300)}", markup=False, timeout=3)
-
-    def _choice(self, snapshot: RunSnapshot) -> RunChoice:
+    @property
+    def choice(self) -> RunChoice | None:
+        """The run that is watched."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            return None
         grace = snapshot.config.launch.stop_grace if snapshot.config else 0
-        return RunChoice(self.folder, snapshot.about, snapshot.status, grace)
+        return RunChoice(self.folder, snapshot.about, snapshot.status, grace, self._read_only)
 
-    def _look_now(self) -> None:
+    def look_now(self) -> None:
+        """Read the run again at once."""
         if self._feed is not None:
             self._feed.look_now()
 

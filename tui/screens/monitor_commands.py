@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from tui.commands import Command
+from tui.screens.run_screen import QUEUE_COMMANDS
 
 COMMANDS = (
-    Command("stop", "x", "Stop", "Stop the run with a checkpoint; asks first.", "stop"),
+    Command("stop", "x", "Stop", "Stop with a checkpoint, or take out of the queue; asks first.", "stop"),
     Command("kill", "X", "Kill", "Kill the run without saving; its name has to be typed.", "kill", show=False),
     Command("resume", "r,p", "Resume", "Go on from a checkpoint, when the run is not live.", "resume"),
+    Command("relaunch", "R", "Relaunch", "Go on from the last checkpoint, or from the beginning, at once.",
+            "relaunch"),
     Command("pause", "p", "Pause", "Save a checkpoint and free the device until a resume; asks first.", "pause"),
     Command("faster", "plus,equals_sign", "lr", "Change the learning rate: another one, or a factor.",
             "rate('x2')", key_display="+"),
@@ -20,6 +23,7 @@ COMMANDS = (
             show=False),
     Command("probe", "b", "Probe now", "Let the model fill in the probe sentences at the next step.",
             "ask('probe')", show=False),
+    *QUEUE_COMMANDS,
     Command("log", "l", "Log", "Show or hide what the processes printed.", "toggle_log"),
     Command("zoom", "z", "Zoom", "Give the whole screen to the pane with the focus, or give it back.", "zoom"),
     Command("earlier", "left,h,left_square_bracket", "Earlier probe", "Probes at an earlier step.", "scrub(-1)",

@@ -51,8 +51,11 @@ class PresetComparisonScreen(Screen[None]):
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """Fill the table."""
-        table = self.query_one(_Table)
+        """Fill the table, which is not there when a key closed the screen before it was composed."""
+        for table in self.query(_Table):
+            self._fill(table)
+
+    def _fill(self, table: _Table) -> None:
         room = (self.app.size.width - _LABELS) // len(self._presets) - _PADDING
         limit = min(max(room, _NARROWEST_CELL), _WIDEST_CELL)
         table.border_title = f"{len(self._presets)} presets compared"
@@ -60,7 +63,7 @@ class PresetComparisonScreen(Screen[None]):
         for preset in self._presets:
             table.add_column(Text(safe_text(preset.title, limit), justify="right"))
         for row in comparison_rows(self._models, differing_settings(self._presets)):
-            label = Text(row.label, style="" if row.cells else "bold")
+            label = Text(safe_text(row.label), style="" if row.cells else "bold")
             cells = (Text(safe_text(cell, limit), justify="right") for cell in row.cells)
             table.add_row(label, *cells)
         table.focus()

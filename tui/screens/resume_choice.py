@@ -7,6 +7,7 @@ from typing import Any
 
 from textual.screen import Screen
 
+from runs.checkpoint_names import pointed_at
 from runs.folder import RunFolder
 from tui.safe_text import safe_text
 from tui.screens.dialogs import ChoiceDialog, ConfirmDialog
@@ -30,14 +31,11 @@ def choose_checkpoint(
         then("last" if last else "best")
 
 
+def newest_checkpoint(folder: RunFolder) -> str:
+    """`last` where the run has saved one, else `best`, else ""."""
+    return next((pointer for pointer in ("last", "best") if _target(folder, pointer)), "")
+
+
 def _target(folder: RunFolder, pointer: str) -> str:
-    """The checkpoint a pointer names, or "" when there is none; a link and a file with a name both count."""
-    path = folder.checkpoints_dir / pointer
-    try:
-        if path.is_symlink():
-            return safe_text(path.readlink().name, 60)
-        if path.is_file():
-            return safe_text(path.read_text(encoding="utf-8").strip(), 60)
-    except (OSError, UnicodeDecodeError):
-        return ""
-    return ""
+    """The checkpoint a pointer names, or "" when there is none."""
+    return safe_text(pointed_at(folder.checkpoints_dir, pointer), 60)

@@ -49,7 +49,7 @@ class SavePresetDialog(ModalScreen[str | None]):
             yield Static(Content(hint), classes="hint")
 
     def on_mount(self) -> None:
-        self.query_one("#name").focus()
+        self.query("#name").focus()  # a key may have closed it before it was composed
 
     def action_cancel(self) -> None:
         """Close without saving."""

@@ -43,10 +43,10 @@ class ValueDialog(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         """What stands there at first is replaced by typing."""
-        field = self.query_one(LineInput)
-        field.focus()
-        field.select_all()
-        self._judge()
+        for field in self.query(LineInput):  # none, when a key closed it before it was composed
+            field.focus()
+            field.select_all()
+            self._judge()
 
     def action_cancel(self) -> None:
         """Close without a value."""

@@ -17,6 +17,7 @@ from textual_plotext import Plot
 
 from runs.series import Bucket, Series
 from tui.axes import short_number, step_range, tick_labels, ticks, value_range
+from tui.safe_text import safe_text
 
 Rgb = tuple[int, int, int]
 _MOST_BUCKETS = 160
@@ -215,7 +216,7 @@ class _Chart:
 
     def words(self, text: str, x: float, y: float, colour: Rgb, alignment: str) -> None:
         room = self._steps[1] - (self._steps[1] - self._steps[0]) * _TEXT_WIDTH / self._size[0]
-        self._plot.text(text, x, y, color=colour, alignment="right" if x > room else alignment)
+        self._plot.text(safe_text(text), x, y, color=colour, alignment="right" if x > room else alignment)
 
     def signs(self, marks: tuple[Mark, ...]) -> None:
         """A ▼ with its words at the top for each mark, newest first; a ▲ on the axis where there is no room."""
@@ -234,7 +235,7 @@ class _Chart:
                     text = f"▼ {mark.words}" if is_left else f"{mark.words} ▼"
                     at = self._values[1] - depth * row
                     side = "left" if is_left else "right"
-                    self._plot.text(text, mark.step, at, color=self._palette.axis, alignment=side)
+                    self._plot.text(safe_text(text), mark.step, at, color=self._palette.axis, alignment=side)
                     break
             else:
                 self.marks([(mark.step, self._values[0])], "▲", self._palette.axis)

@@ -11,6 +11,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
+from tui.safe_text import safe_text
+
 SHOWN = {"true": "yes", "false": "no"}
 
 
@@ -50,7 +52,7 @@ class ChoiceControl(Widget, can_focus=True):
 
     def render(self) -> Content:
         """The choice between its arrows."""
-        shown = SHOWN.get(self._value, self._value)
+        shown = safe_text(SHOWN.get(self._value, self._value))
         return Content(f"‹ {shown:<{max(self.size.width - 4, 1)}} ›")
 
     def action_turn(self, by: int) -> None:

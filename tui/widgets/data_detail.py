@@ -99,10 +99,10 @@ class DataDetail(VerticalScroll):
 def _dataset_lines(
     dataset: Dataset, caches: tuple[CacheInfo, ...], found: object, hint: str, width: int
 ) -> list[Content]:
-    cached = ", ".join(f"{info.key} ({info.state})" for info in caches) or "none yet; b builds one"
+    cached = ", ".join(f"{safe_text(info.key)} ({info.state})" for info in caches) or "none yet; b builds one"
     facts = [("about", safe_text(dataset.about, 500))] if dataset.about else []
     facts += [("from", _origin_words(dataset))]
-    facts += [("size", dataset.size)] if dataset.size else []
+    facts += [("size", safe_text(dataset.size))] if dataset.size else []
     facts += [("settings", safe_text(settings_words(dataset.data), 300)), ("token caches", cached)]
     lines = _pairs(tuple(facts), width)
     if isinstance(found, Failure):

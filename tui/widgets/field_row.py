@@ -133,7 +133,7 @@ class FieldRow(Widget):
         mark = Content.styled("✗ ", "$text-error") if self._shows_problem else (
             Content.styled("• ", "$accent") if changed else Content("  ")
         )  # fmt: skip
-        label = Content.styled(f"{self.spec.label:<{LEAD - 2}}", "bold" if changed else "")
+        label = Content.styled(f"{safe_text(self.spec.label):<{LEAD - 2}}", "bold" if changed else "")
         gap = self._control_width + 1
         room = self.size.width - LEAD - gap
         notes, reset = self._notes(changed, room - 3 if changed else room)

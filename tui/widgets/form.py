@@ -269,6 +269,6 @@ def _help(spec: FieldSpec, model: FormModel) -> Content:
         parts.append(f"{published} was published ({model.preset.source}).")
     name = "" if spec is NAME else f" {spec.path}"
     return Content.assemble(
-        Content.styled(spec.label, "bold $foreground"), plain(name, 60, FAINT), "  ",
+        Content.styled(safe_text(spec.label), "bold $foreground"), plain(name, 60, FAINT), "  ",
         safe_text(" ".join(parts), 400),
     )  # fmt: skip

@@ -110,7 +110,8 @@ def device_row(device: DeviceReading, width: int, tag_prefix: str) -> _Row:
         if len(kept) + len(part) <= free - 5:
             kept += part
     cells = max(0, min(20, free - len(kept) - 1))
-    return ((head, ""), (bar((share or 0.0) / 100, cells), "$text-primary"), (f"{percent}{kept}", ""))
+    gauge = ("·" * cells, FAINT) if share is None else (bar(share / 100, cells), "$text-primary")
+    return ((head, ""), gauge, (f"{percent}{kept}", ""))
 
 
 def host_rows(reading: HardwareReading, width: int) -> list[_Row]:

@@ -67,7 +67,7 @@ def _figures(plan: Plan, width: int) -> Content:
         ("memory/device" if plan.config.launch.num_processes > 1 else "memory", memory),
         ("time", _approximate(figures.time_s, duration)),
         ("", _range(figures.time_s)),
-        ("device", figures.device),
+        ("device", safe_text(figures.device, 60)),
     ]
     lines = [
         Content.assemble((label, MUTED), " " * max(width - cell_len(label) - cell_len(value), 1), (value, "bold"))
@@ -82,7 +82,7 @@ def _figures(plan: Plan, width: int) -> Content:
 def _approximate(figure: Figure, write: object) -> str:
     if figure.value is None:
         return _UNKNOWN
-    return f"~{write(figure.value)}"  # type: ignore[operator]
+    return f"~{safe_text(write(figure.value))}"  # type: ignore[operator]
 
 
 def _plainly(figure: Figure) -> str:
@@ -136,4 +136,4 @@ def _bases(plan: Plan) -> Content:
     head = Content.styled("what the figures rest on", "$text-primary")
     each = (figures.rows, figures.steps, figures.tokens, figures.flops, figures.memory_bytes, figures.time_s)
     sentences = [figures.parameters_basis, *(figure.basis for figure in each)]
-    return Content("\n").join([head, *(Content.styled(text, FAINT) for text in sentences)])
+    return Content("\n").join([head, *(Content.styled(safe_text(text), FAINT) for text in sentences)])

@@ -1,4 +1,4 @@
-"""What a person must know of a run that does not simply run: why, what was printed last, which key helps."""
+"""What a person must know of a run that does not simply run: why, what comes next, which key helps."""
 
 from __future__ import annotations
 
@@ -7,23 +7,28 @@ import time
 from textual.content import Content
 from textual.widgets import Static
 
-from runs.events import CheckpointSaved
 from runs.reader import RunSnapshot
-from runs.status import SIGNS
+from runs.status import SIGNS, RunStatus
 from tui.figures import elapsed
-from tui.run_words import STATE_STYLES
+from tui.run_words import STATE_STYLES, clock_time, place_words, way_on
 from tui.safe_text import FAINT, plain, safe_text
 
-_LAST_LINES = 4
 _TITLES = {
-    "failed": "This run failed",
+    "queued": "Waiting in the queue",
     "lost": "This run is lost from sight",
     "stalled": "This run is silent",
     "stopping": "Stopping",
     "pausing": "Pausing",
     "stopped": "Stopped",
     "paused": "Paused",
+    "finished": "Finished",
 }
+_RUNGS = (
+    "asked to save a checkpoint and end",
+    "told to end by SIGTERM",
+    "every process of it killed by SIGKILL",
+)
+_Line = tuple[str, str]
 
 
 class RunCard(Static):
@@ -32,7 +37,8 @@ class RunCard(Static):
     def __init__(self, id: str | None = None) -> None:
         super().__init__("", id=id, classes="pane")
         self._snapshot: RunSnapshot | None = None
-        self._printed: tuple[str, ...] = ()
+        self._place = 0
+        self._is_ours = True
         self._shown: tuple[object, ...] = ()
         self.display = False
 
@@ -40,83 +46,75 @@ class RunCard(Static):
         """The countdown of a stop moves each second."""
         self.set_interval(1.0, self._draw)
 
-    def show(self, snapshot: RunSnapshot) -> None:
-        """Take what holds now."""
-        self._snapshot = snapshot
-        self._draw()
-
-    def show_console(self, lines: tuple[str, ...]) -> None:
-        """Take the last lines that were printed."""
-        self._printed = lines
+    def show(self, snapshot: RunSnapshot, place: int = 0, is_ours: bool = True) -> None:
+        """Take what holds now. place: in the queue, 1 is next. is_ours: its keys may be offered."""
+        self._snapshot, self._place, self._is_ours = snapshot, place, is_ours
         self._draw()
 
     def _draw(self) -> None:
         snapshot = self._snapshot
         if snapshot is None:
             return
-        lines = card_lines(snapshot, self._printed, time.time())
+        lines = card_lines(snapshot, time.time(), self._place, self._is_ours)
         state = snapshot.status.state
-        shown = (state, lines)
-        if shown == self._shown:
+        if (state, lines) == self._shown:
             return
-        self._shown = shown
+        self._shown = (state, lines)
         self.display = bool(lines)
         if not lines:
             return
-        self.border_title = Content.styled(f"{SIGNS[state]} {_TITLES.get(state, state)}", STATE_STYLES[state])
-        self.set_class(state in ("failed", "lost"), "-bad")
+        self.border_title = Content.styled(f"{SIGNS[state]} {_TITLES[state]}", STATE_STYLES[state])
+        self.set_class(state == "lost", "-bad")
         self.update(Content("\n").join(plain(text, style=style) for text, style in lines))
 
 
-def card_lines(snapshot: RunSnapshot, console: tuple[str, ...], now: float) -> tuple[tuple[str, str], ...]:
-    """Text and style of each line; none for a run that runs, waits or is finished."""
-    state = snapshot.status.state
-    if state == "failed":
-        # the last words come last, since a small screen cuts the end off
-        return (*_cause(snapshot), (_way_on(snapshot), ""), *_last_words(snapshot, console))
-    if state in ("stopped", "paused"):
-        reason = safe_text(snapshot.status.reason, 300)
-        return ((f"{reason}. {_way_on(snapshot)}" if reason else _way_on(snapshot), ""),)
-    if state == "lost":
-        return ((safe_text(snapshot.status.reason, 300), ""), (_way_on(snapshot), ""))
-    if state == "stalled":
+def card_lines(snapshot: RunSnapshot, now: float, place: int = 0, is_ours: bool = True) -> tuple[_Line, ...]:
+    """Text and style of each line; none for a run that starts, runs, has failed or is wholly finished."""
+    status = snapshot.status
+    left = status.outcome.left if status.outcome is not None else ""
+    leftover = ((f"! {safe_text(left, 300)}", "$text-warning"),) if left else ()
+    state, reason = status.state, safe_text(status.reason, 300).rstrip(".")
+    if state == "queued":
+        since = f"Waiting since {clock_time(status.since)}; it" if status.since else "It"
+        keys = " K moves it up, J down, x takes it out." if is_ours else ""
         return (
-            (f"{safe_text(snapshot.status.reason, 300)}. l shows what it printed, x stops it, X kills it.", ""),
+            (f"{place_words(place, status.reason)}.", "bold"),
+            (f"{since} starts by itself, with or without this dashboard.{keys}", FAINT),
         )
+    if state in ("stopped", "paused"):
+        keys = way_on(snapshot, is_ours)
+        return ((f"{reason}. {keys}" if reason else keys, ""), *leftover)
+    if state == "lost":
+        return ((f"{reason}.", ""), (way_on(snapshot, is_ours), ""))
+    if state == "stalled":
+        keys = " l shows what it printed, x stops it, X kills it." if is_ours else ""
+        return ((f"{reason}.{keys}", ""),)
     if state in ("stopping", "pausing"):
-        return ((_countdown(snapshot, now), ""),)
-    return ()
+        return countdown_lines(status, now)
+    return leftover if state == "finished" else ()
 
 
-def _cause(snapshot: RunSnapshot) -> list[tuple[str, str]]:
-    error = snapshot.error
-    if error is None:
-        return [(safe_text(snapshot.status.reason or "it left no word of why", 400), "bold")]
-    rank = f"rank {error.rank}: " if snapshot.started and snapshot.started.num_processes > 1 else ""
-    step = f" (at step {error.step:,})" if error.step else ""
-    lines = [(safe_text(f"{rank}{error.exception}: {error.message}", 400) + step, "bold")]
-    if error.hint:
-        lines.append((f"→ {safe_text(error.hint, 300)}", "$text-warning"))
-    return lines
+def countdown_lines(status: RunStatus, now: float) -> tuple[_Line, ...]:
+    """The rungs of the stop ladder: those that were taken, the one that is waited for with its time, the rest."""
+    at = rung_of(status.reason)
+    left = max(0.0, status.deadline - now)
+    lines: list[_Line] = []
+    for index, words in enumerate(_RUNGS):
+        if index < at:
+            lines.append((f"✓ {words}", FAINT))
+        elif index > at:
+            lines.append((f"· {'then ' if index == at + 1 else ''}{words}", FAINT))
+        elif status.deadline and index < len(_RUNGS) - 1:
+            lines.append((f"▸ {words}: {elapsed(left)} left for that", "bold"))
+        else:
+            lines.append((f"▸ {words}", "bold"))
+    if at < len(_RUNGS) - 1:
+        lines.append(("X kills it now, without saving.", ""))
+    return tuple(lines)
 
 
-def _last_words(snapshot: RunSnapshot, console: tuple[str, ...]) -> list[tuple[str, str]]:
-    """The end of the traceback, or of the console when there is no traceback."""
-    source = snapshot.error.traceback.splitlines() if snapshot.error else list(console)
-    words = [line for line in source if line.strip()][-_LAST_LINES:]
-    return [(f"  {safe_text(line, 300)}", FAINT) for line in words]
-
-
-def _way_on(snapshot: RunSnapshot) -> str:
-    saved = [event for event in snapshot.events if isinstance(event, CheckpointSaved)]
-    if saved:
-        return f"r resumes from its last checkpoint (step {saved[-1].step:,}); l shows the log."
-    return "r starts it again (it has saved no checkpoint); l shows the log."
-
-
-def _countdown(snapshot: RunSnapshot, now: float) -> str:
-    words = safe_text(snapshot.status.reason, 200) or "it saves a checkpoint and ends"
-    left = snapshot.status.deadline - now
-    if snapshot.status.deadline and left > 0:
-        return f"{words}; {elapsed(left)} left before it is killed. X kills it now."
-    return f"{words}."
+def rung_of(reason: str) -> int:
+    """Which rung of the ladder the supervisor's words mean: 0 asked, 1 told by SIGTERM, 2 killed."""
+    if "SIGTERM" in reason:
+        return 1
+    return 2 if reason.startswith("killing") else 0

@@ -76,7 +76,8 @@ def _how_far(snapshot: RunSnapshot, width: int) -> list[_Part]:
         return parts
     steps = steps_words(snapshot.step, snapshot.total_steps)
     share = snapshot.step / snapshot.total_steps if snapshot.total_steps else 0.0
-    parts = [(f"step {steps} {share:4.0%}", "")]
+    parts = [(f"reading {snapshot.share_read:4.0%}", "$text-warning")] if snapshot.is_behind else []
+    parts.append((f"step {steps} {share:4.0%}", ""))
     if width >= 90:
         parts.append((bar(share, 24 if width >= 140 else 12), "$text-primary"))
     if snapshot.status.is_live:

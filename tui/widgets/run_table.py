@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from rich.text import Text
 from textual.widgets import DataTable
 
+from runs.clock import local_time
 from runs.status import SIGNS, State
 from runs.summary import RunSummary
 from tui.figures import elapsed, num_bytes
-from tui.run_words import steps_words
+from tui.index_feed import Place
+from tui.run_words import ordinal, steps_words
 from tui.safe_text import safe_text
 
 MOST_ROWS = 500
@@ -61,6 +63,8 @@ class RunTable(DataTable[Text]):
         self._shown_columns: tuple[tuple[str, int], ...] = ()
         self._order: tuple[str, ...] = ()
         self._rows: tuple[RunSummary, ...] = ()
+        self._places: Mapping[str, Place] = {}
+        self._read_only: frozenset[str] = frozenset()
 
     @property
     def selected_id(self) -> str | None:
@@ -69,9 +73,15 @@ class RunTable(DataTable[Text]):
             return None
         return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
 
-    def show(self, rows: tuple[RunSummary, ...]) -> None:
-        """Take the runs in the order in which they are to stand; the cursor stays on its run."""
+    def show(
+        self, rows: tuple[RunSummary, ...], places: Mapping[str, Place], read_only: frozenset[str] = frozenset()
+    ) -> None:
+        """Take the runs in the order in which they are to stand; the cursor stays on its run.
+
+        places: of those in the queue, by id. read_only: ids of runs that are not ours to change.
+        """
         self._rows = rows = rows[:MOST_ROWS]
+        self._places, self._read_only = places, read_only
         columns = _fitting(self.size.width or 80)
         order = tuple(row.id for row in rows)
         if columns != self._shown_columns or not self._is_kept(order):
@@ -82,7 +92,7 @@ class RunTable(DataTable[Text]):
             self.remove_row(gone)
             del self._cells[gone]
         for row in rows:
-            texts = cells_of(row)
+            texts = self._cells_of(row)
             before = self._cells[row.id]
             for key, _ in columns:
                 if texts[key] != before[key]:
@@ -92,7 +102,10 @@ class RunTable(DataTable[Text]):
 
     def on_resize(self) -> None:
         """Take columns in or out as there is room."""
-        self.show(self._rows)
+        self.show(self._rows, self._places, self._read_only)
+
+    def _cells_of(self, row: RunSummary) -> dict[str, str]:
+        return cells_of(row, self._places.get(row.id), row.id in self._read_only)
 
     def _is_kept(self, order: tuple[str, ...]) -> bool:
         """Whether the rows only lose some: then nothing has to be built anew."""
@@ -107,7 +120,7 @@ class RunTable(DataTable[Text]):
         for key, width in columns:
             label = Text(labels[key], justify="right" if key in _RIGHT else "left")
             self.add_column(label, width=width, key=key)
-        self._cells = {row.id: cells_of(row) for row in rows}
+        self._cells = {row.id: self._cells_of(row) for row in rows}
         for row in rows:
             texts = self._cells[row.id]
             self.add_row(*(_styled(row, key, texts[key]) for key, _ in columns), key=row.id)
@@ -118,20 +131,22 @@ class RunTable(DataTable[Text]):
             self.scroll_to(y=offset, animate=False)
 
 
-def cells_of(row: RunSummary) -> dict[str, str]:
-    """A run's cells as safe text."""
-    said = [" ".join(f"#{tag}" for tag in row.tags), row.note, row.root_cause]
+def cells_of(row: RunSummary, place: Place | None = None, is_read_only: bool = False) -> dict[str, str]:
+    """A run's cells as safe text. place: of one that waits; its number stands where its steps would."""
+    waits = place.reason if place is not None and "in the queue" not in place.reason else ""
+    said = ["⊘ read-only" if is_read_only else "", waits, " ".join(f"#{tag}" for tag in row.tags), row.note]
+    said.append(row.root_cause)
     return {
         "state": f"{SIGNS[row.status.state]} {row.status.state}",
-        "name": safe_text(row.name, 16),
+        "name": safe_text(f"⊘ {row.name}" if is_read_only else row.name, 16),
         "preset": safe_text(row.preset, 14),
         "data": safe_text(re.sub(r" \((embedded|hub)\)$", "", row.dataset), 14),  # a hub's name has a slash
-        "step": steps_words(row.step, row.total_steps).strip(),
+        "step": f"{ordinal(place.number)} in queue" if place else steps_words(row.step, row.total_steps).strip(),
         "best": _loss(row.best_loss),
         "last": _loss(row.last_loss),
         "time": elapsed(row.elapsed_s) if row.elapsed_s else "–",
         "curve": spark(row.losses, 12),
-        "created": time.strftime("%d %b %H:%M", time.localtime(row.created)) if row.created else "",
+        "created": local_time(row.created, "%d %b %H:%M") if row.created else "",
         "size": "" if row.num_bytes is None else num_bytes(row.num_bytes),
         "about": safe_text("  ".join(part for part in said if part), 200),
     }
@@ -178,4 +193,4 @@ def _styled(row: RunSummary, key: str, text: str) -> Text:
     elif key == "about" and row.root_cause:
         style = "red"
     justify: Literal["left", "right"] = "right" if key in _RIGHT else "left"
-    return Text(text, style=style, justify=justify, no_wrap=True, overflow="ellipsis")
+    return Text(safe_text(text), style=style, justify=justify, no_wrap=True, overflow="ellipsis")

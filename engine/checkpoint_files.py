@@ -1,0 +1,191 @@
+"""The files of one checkpoint: forced to the disk, listed in a manifest, checked before anything is read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import struct
+import time
+from collections.abc import Mapping
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import psutil
+import torch
+
+from runs.folder import write_atomically
+from runs.safe_files import UnsafeFile, open_file, read_bytes
+
+MANIFEST = "manifest.json"
+MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
+_OURS = (MODEL, OPTIMIZER, STATE, "tokenizer.json", "config.toml", "labels.json")
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}")
+_MOST_HEADER_BYTES = 16 << 20  # safetensors' own limit is 100 MB, which nobody needs
+_CHUNK = 4 << 20
+
+
+class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Size and SHA-256 of one file."""
+
+    num_bytes: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`manifest.json`, written last: without it a folder is no checkpoint.
+
+    serial: counts the saves of a run; the highest is the newest, whatever the clock or the step. is_best: it was
+    the best when it was saved. digest: SHA-256 of all this without the digest, so that no field can change unseen.
+    The last three are missing in checkpoints of the first version.
+    """
+
+    step: int
+    torch_version: str
+    created: float
+    files: dict[str, FileEntry]
+    serial: int = 0
+    is_best: bool = False
+    digest: str = ""
+
+
+class Damage(ValueError):
+    """What is wrong with a checkpoint, in a few words."""
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> dict[str, FileEntry]:
+    """Write files into a new folder and force them to the disk; listed is what was meant, not what was read.
+
+    Raises OSError, also when a file reads back differently.
+    """
+    entries: dict[str, FileEntry] = {}
+    for name, content in contents.items():
+        path = folder / name
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w+b", buffering=0) as file:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[file.write(rest) :]
+            os.fsync(file.fileno())
+            _require_same(file, content, name)
+        entries[name] = FileEntry(len(content), hashlib.sha256(content).hexdigest())
+    return entries
+
+
+def write_manifest(folder: Path, step: int, files: dict[str, FileEntry], serial: int, *, is_best: bool) -> None:
+    """List the files; from here on the folder is whole. Raises OSError."""
+    manifest = Manifest(step, str(torch.__version__), time.time(), files, serial, is_best)
+    sealed = msgspec.structs.replace(manifest, digest=_digest(manifest))
+    write_atomically(folder / MANIFEST, _encode(sealed))
+    sync_folder(folder)
+
+
+def read_manifest(folder: Path, step: int) -> Manifest:
+    """The manifest of a checkpoint, itself unaltered. step: that the folder's name promises. Raises Damage."""
+    if folder.is_symlink():
+        raise Damage("it is a link, not a folder")
+    try:
+        content = read_bytes(folder / MANIFEST).rstrip(b"\n")
+        manifest = msgspec.json.decode(content, type=Manifest)
+    except FileNotFoundError:
+        raise Damage(f"{MANIFEST} is missing") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise Damage(f"its manifest cannot be read ({error})") from None
+    # byte for byte as it was written: whatever else says the same is not from here
+    if content != _encode(manifest) or (manifest.digest and manifest.digest != _digest(manifest)):
+        raise Damage(f"{MANIFEST} was altered")
+    strange = next((name for name in manifest.files if not _PLAIN.fullmatch(name) or name == MANIFEST), None)
+    if strange is not None:
+        raise Damage(f"its manifest names {strange[:40]!r}, which is no plain file name")
+    if manifest.step != step:
+        raise Damage(f"its manifest is of step {manifest.step:,}")
+    return manifest
+
+
+def require_whole(folder: Path, step: int, *, with_optimizer: bool) -> None:
+    """Check everything that is going to be read, sizes first. Raises Damage, as `read_manifest` does."""
+    manifest = read_manifest(folder, step)
+    needed = (MODEL, OPTIMIZER, STATE) if with_optimizer else (MODEL, STATE)
+    missing = [name for name in needed if name not in manifest.files]
+    if missing:
+        raise Damage(f"{missing[0]} is not in its manifest")
+    stray = [name for name in _OURS if name not in manifest.files and os.path.lexists(folder / name)]
+    if stray:
+        raise Damage(f"{stray[0]} is there, and not in its manifest")
+    wanted = {name: entry for name, entry in manifest.files.items() if with_optimizer or name != OPTIMIZER}
+    for name, entry in wanted.items():
+        _require_size(folder / name, entry.num_bytes)
+    if sum(entry.num_bytes for entry in wanted.values()) > psutil.virtual_memory().total:
+        raise Damage("its files are larger than this machine's memory")
+    for name, entry in wanted.items():
+        _require_content(folder / name, entry)
+
+
+def sync_folder(folder: Path) -> None:
+    """Force the names in a folder to the disk. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _encode(manifest: Manifest) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(manifest))
+
+
+def _digest(manifest: Manifest) -> str:
+    return hashlib.sha256(_encode(msgspec.structs.replace(manifest, digest=""))).hexdigest()
+
+
+def _require_same(file: BinaryIO, content: bytes, name: str) -> None:
+    """Read back what was written. Raises OSError when it is something else."""
+    file.seek(0)
+    for start in range(0, len(content), _CHUNK):
+        piece = content[start : start + _CHUNK]
+        if _read_exactly(file, len(piece)) != piece:
+            raise OSError(f"{name} reads back differently from what was written; the disk may be failing")
+
+
+def _read_exactly(file: BinaryIO, num_bytes: int) -> bytes:
+    pieces: list[bytes] = []
+    while num_bytes and (piece := file.read(num_bytes)):
+        pieces.append(piece)
+        num_bytes -= len(piece)
+    return b"".join(pieces)
+
+
+def _open(path: Path) -> BufferedReader:
+    """Raises Damage for what is missing, or no plain file."""
+    try:
+        return open_file(path)
+    except FileNotFoundError:
+        raise Damage(f"{path.name} is missing") from None
+    except UnsafeFile as error:
+        raise Damage(f"{path.name}: {error.strerror}") from None
+    except OSError as error:
+        raise Damage(f"{path.name} cannot be read ({error})") from None
+
+
+def _require_size(path: Path, num_bytes: int) -> None:
+    with _open(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size != num_bytes:
+            raise Damage(f"{path.name} was altered or cut short: it has {size:,} bytes of {num_bytes:,}")
+        if path.suffix == ".safetensors":
+            head = file.read(8)
+            length = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
+            if not 0 < length <= min(_MOST_HEADER_BYTES, size - 8):
+                raise Damage(f"the header of {path.name} says that it has {length:,} bytes, which cannot be")
+
+
+def _require_content(path: Path, entry: FileEntry) -> None:
+    try:
+        with _open(path) as file:
+            is_same = hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
+    except OSError as error:
+        raise Damage(f"{path.name} cannot be read ({error})") from None
+    if not is_same:
+        raise Damage(f"{path.name} was altered")

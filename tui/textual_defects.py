@@ -1,0 +1,49 @@
+"""Guards against defects of Textual 8.2 into which one runs with keys that are faster than the screens."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from textual.app import App
+from textual.css.query import NoMatches
+from textual.dom import DOMNode
+from textual.screen import Screen
+from textual.worker import WorkerFailed, active_worker
+
+
+def is_of_something_taken_away(app: App[Any], error: Exception, node: object) -> bool:
+    """Whether a part was not found because what it belonged to has been closed meanwhile, which is no defect.
+
+    A dialog, or the palette, that a key closes before it is composed still gets the messages that were sent to it.
+    node: whose message failed; of a worker it is the one that started it.
+    """
+    cause: BaseException = error
+    if isinstance(error, WorkerFailed):
+        cause, node = error.error, active_worker.get().node
+    if not isinstance(cause, NoMatches):
+        return False
+    if app._exit:
+        return True  # screens are taken apart from the inside, message by message
+    if not isinstance(node, DOMNode):
+        return False
+    if not node.is_attached:
+        return True
+    screen = next((one for one in (node, *node.ancestors) if isinstance(one, Screen)), None)
+    return screen is not None and screen not in app.screen_stack and not app.is_screen_installed(screen)
+
+
+def guard_option_lists() -> None:
+    """Let page up and page down do nothing in a list without a line, instead of ending the program."""
+    from textual.widgets import OptionList
+
+    lists = cast(Any, OptionList)
+    move_page = lists._move_page
+    if getattr(move_page, "is_guarded", False):
+        return
+
+    def guarded(self: Any, direction: int) -> None:
+        if (self.highlighted or 0) in self._index_to_line and self._lines:
+            move_page(self, direction)
+
+    cast(Any, guarded).is_guarded = True
+    lists._move_page = guarded

@@ -1,0 +1,120 @@
+"""Why a run failed, before anything else of it: cause, rank, what helps, the way on, and the last it printed."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from runs.reader import RunSnapshot
+from runs.status import ErrorReport
+from tui.run_words import way_on
+from tui.safe_text import FAINT, plain, safe_text
+
+LAST_LINES = 30
+
+_Line = tuple[str, str]
+
+
+class FailurePanel(VerticalScroll):
+    """The cause stands still at the top, the last lines scroll below it; hidden unless the run failed."""
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id, classes="pane")
+        self._snapshot: RunSnapshot | None = None
+        self._printed: tuple[str, ...] = ()
+        self._is_ours = True
+        self._cause = Static(id="cause")
+        self._last = Static(id="last-lines")
+        self._shown: tuple[object, ...] = ()
+        self.display = False
+        self.border_subtitle = "↑ ↓ scroll · z zoom"
+
+    def compose(self) -> ComposeResult:
+        yield self._cause
+        yield self._last
+
+    def show(self, snapshot: RunSnapshot, is_ours: bool = True) -> None:
+        """Take what holds now. is_ours: its keys may be offered."""
+        self._snapshot, self._is_ours = snapshot, is_ours
+        self._draw()
+
+    def show_console(self, lines: tuple[str, ...]) -> None:
+        """Take the last lines that were printed."""
+        self._printed = lines
+        self._draw()
+
+    def _draw(self) -> None:
+        snapshot = self._snapshot
+        if snapshot is None:
+            return
+        has_failed = snapshot.status.state == "failed"
+        self.display = has_failed
+        if not has_failed:
+            self._shown = ()
+            return
+        title, cause = failure_title(snapshot), cause_lines(snapshot, self._is_ours)
+        last = last_lines(snapshot.error, self._printed)
+        if (title, cause, last) == self._shown:
+            return
+        self._shown = (title, cause, last)
+        self.border_title = plain(title, 100, "$text-error")
+        self._cause.update(_text(cause))
+        self._last.update(_text(last))
+        # the newest word is the last one
+        self.call_after_refresh(self.scroll_end, animate=False, force=True)
+
+
+def failure_title(snapshot: RunSnapshot) -> str:
+    """`✗ failed: out of memory on rank 3 at step 220`, as far as it is known."""
+    error = snapshot.error
+    words = "✗ failed"
+    if error is None:
+        return words
+    if error.cause and error.cause != "error":
+        words += f": {error.cause}"
+    if snapshot.started is not None and snapshot.started.num_processes > 1:
+        words += f" on rank {error.rank}"
+    return words + (f" at step {error.step:,}" if error.step else "")
+
+
+def cause_lines(snapshot: RunSnapshot, is_ours: bool = True) -> tuple[_Line, ...]:
+    """Text and style of what stands at the top: the sentence, what helps, the way on."""
+    error, reason = snapshot.error, snapshot.status.reason
+    lines: list[_Line] = [(safe_text(reason or "it left no word of why", 500), "bold")]
+    if error is not None:
+        if error.message.strip() not in reason:
+            several = snapshot.started is not None and snapshot.started.num_processes > 1
+            lines.append((safe_text(_said(error, several), 400), ""))
+        if error.hint:
+            lines.append((f"→ {safe_text(error.hint, 300)}", "$text-warning"))
+    outcome = snapshot.status.outcome
+    if outcome is not None and outcome.left:
+        lines.append((f"! {safe_text(outcome.left, 300)}", "$text-warning"))
+    return (*lines, (way_on(snapshot, is_ours), "$text-primary"))
+
+
+def last_lines(error: ErrorReport | None, printed: tuple[str, ...]) -> tuple[_Line, ...]:
+    """The last 30 lines that were printed, and after them the traceback where they do not end in it."""
+    console = [line for line in printed if line.strip()][-LAST_LINES:]
+    traceback = [line for line in error.traceback.splitlines() if line.strip()][-LAST_LINES:] if error else []
+    known = {line.strip() for line in console}
+    blocks: list[_Line] = []
+    if console:
+        blocks.append(("printed last", FAINT))
+        blocks += [(f"  {safe_text(line, 400)}", "") for line in console]
+    if traceback and not known.issuperset(line.strip() for line in traceback):
+        whose = f"traceback of rank {error.rank}" if error and "Traceback" in error.traceback else "its last words"
+        blocks.append((whose, FAINT))
+        blocks += [(f"  {safe_text(line, 400)}", "") for line in traceback]
+    return tuple(blocks) or (("nothing was printed", FAINT),)
+
+
+def _said(error: ErrorReport, several: bool) -> str:
+    who = f"rank {error.rank}: " if several else ""
+    return f"{who}{error.exception}: {error.message}" if error.exception else f"{who}{error.message}"
+
+
+def _text(lines: tuple[_Line, ...]) -> Content:
+    return Content("\n").join(plain(text, style=style) for text, style in lines)
