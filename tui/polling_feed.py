@@ -30,10 +30,11 @@ class PollingFeed:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; waits a second at most."""
+        """End the thread, if it was ever started; waits a second at most."""
         self._stopping.set()
         self._awake.set()
-        self._thread.join(_JOIN_S)
+        if self._thread.is_alive():
+            self._thread.join(_JOIN_S)
 
     def pause(self, paused: bool) -> None:
         """Rest while nobody looks."""

@@ -7,6 +7,7 @@ FAKE_NVML_FILE names a JSON file that tests rewrite: {"used": bytes, of all or i
 import json
 import os
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 MODE = os.environ.get("FAKE_NVML", "1")
@@ -40,8 +41,7 @@ class NVMLError_FunctionNotFound(NVMLError):
 
 def _from_file(key, otherwise):
     try:
-        with open(os.environ.get("FAKE_NVML_FILE", "")) as file:
-            return json.load(file).get(key, otherwise)
+        return json.loads(Path(os.environ.get("FAKE_NVML_FILE", "")).read_text()).get(key, otherwise)
     except OSError:
         return otherwise
 

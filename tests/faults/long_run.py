@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import resource
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from runs.folder import RunFolder
 from runs.launch import child_environment
 from runs.records import seal
 from runs.series_cache import FILE_NAME
+from tests.peak_memory import peak_bytes
 from tests.run_writer import AttemptWriter, finished_run, new_run
 from tui.feeds import FeedFailed, PictureDrawn, RunFeed, SnapshotArrived, Wanted
 from tui.run_charts import CHARTS
@@ -141,10 +141,6 @@ def _read_naively(folder: RunFolder) -> tuple[float, float, int]:
     return time.perf_counter() - started, time.process_time() - began, METRICS * len(records)
 
 
-def _peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-
-
 def main() -> None:
     """Open a short run first, so that what the modules take is not counted as the long run's."""
     parser = argparse.ArgumentParser()
@@ -153,9 +149,9 @@ def main() -> None:
     options = parser.parse_args()
     folder = RunFolder(options.folder)
     _open(finished_run(folder.path.parent.parent / "short"), keeps_cache=False)
-    before = _peak_bytes()
+    before = peak_bytes()
     seconds, cpu_s, num_points = _read_naively(folder) if options.naively else _open(folder, keeps_cache=True)
-    peak = _peak_bytes()
+    peak = peak_bytes()
     print(json.dumps(msgspec.to_builtins(Opening(seconds, cpu_s, num_points, peak, (peak - before) / num_points))))
 
 

@@ -227,7 +227,10 @@ def _kill_supervisors(runs: FaultRuns, number: int, at_once: int = _AT_ONCE, **v
 
 def _stops(folder: RunFolder) -> bool:
     """Ask it to stop, and whether it ended by its own word."""
-    launch.stop(folder)
+    try:
+        launch.stop(folder)
+    except ValueError:  # it died after somebody looked
+        return False
     wait_for(lambda: not read_status(folder).is_live, "it stops")
     outcome = read_outcome(folder.attempts()[-1])
     return outcome is not None and outcome.state == "stopped" and outcome.exit_code == 0

@@ -11,7 +11,6 @@ import contextlib
 import io
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -47,6 +46,7 @@ from runs.summary import RunIndex
 from runs.supervisor import new_attempt
 from runs.token_caches import tokenizer_file
 from runs.verdict_file import current_verdict
+from tests.peak_memory import peak_bytes
 from tests.tiny import new_run, tiny_config, train
 from tui.cli import main as command_line
 
@@ -249,13 +249,13 @@ def serve(innocent: RunFolder) -> None:
         request: dict[str, Any] = json.loads(line)
         folder = RunFolder(Path(request["run"]))
         os.environ["TINYTRAIN_RUNS"] = str(folder.path.parent)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = peak_bytes()
         ways = opener.ways(folder) + (opener.writes(folder) if request["writes"] else [])
         if request["mode"] == "trusting":
             ways = [("torch.load", lambda folder=folder: _unpickle(folder))]
         with _naive() if request["mode"] == "naive" else contextlib.nullcontext():
             text, crashes, slow = _tried(ways)
-        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10
+        grown = (peak_bytes() - before) >> 20
         leaks = [row[:200] for row in text.split("\n") if MARKER in row or str(MARKED_NUMBER) in row]
         found = {"leaks": leaks, "crashes": crashes, "slow": slow, "grown_mb": grown, "text": text}
         print(json.dumps(found), file=say, flush=True)
