@@ -22,6 +22,7 @@ def train_attempt(folder: RunFolder, attempt: Attempt, rank: int, resume: str, m
     config = require_valid(folder.config())
     recorder = Recorder(attempt, is_main=rank == 0)
     try:
+        stop.allow_interruption()  # now that there is a recorder to say so
         world = join_world(config.launch, mark)
         use_threads(config.launch, world.size)
         mark.at("preparing")
@@ -34,6 +35,7 @@ def train_attempt(folder: RunFolder, attempt: Attempt, rank: int, resume: str, m
         mark.at("at the end")
         world.close()
     except StopRequested as request:
+        stop.is_interruptible = False  # a second signal must not keep the outcome from being written
         reason = f"{request}, before the first step"
         ending = stop.ending
         outcome = Outcome(state=ending, reason=reason, step=0, total_steps=0)

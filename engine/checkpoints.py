@@ -95,7 +95,8 @@ class CheckpointStore:
         """Write a checkpoint, move the pointers to it, drop old ones. Returns its name and size in bytes.
 
         texts: further small files, such as the tokenizer. keep: how many of the newest stay, besides the best.
-        Raises OSError, and leaves nothing half-made behind.
+        Raises OSError, and leaves no half-made checkpoint behind; where there was no room for the pointer alone,
+        the checkpoint is there without being the last one.
         """
         name = f"step-{state.step:08d}"
         target, building = self.folder / name, self.folder / (name + _BUILDING)

@@ -19,13 +19,15 @@ from runs.status import Outcome
 
 _PROGRESS_INTERVAL_S = 0.5
 _OUTCOME_INTERVAL_S = 1.0
+_OUTCOME_TRIES = 60  # at a disk that is not full and still does not take it
 
 
 class Recorder:
     """Appends to `metrics.jsonl` and `events.jsonl` of one attempt; silent on every other rank.
 
-    Without room on the disk, recording pauses and training does not: what comes waits in memory, an event in the
-    reserve's room says so, and once there is room everything is put down in order.
+    Where the disk takes no records, for want of room or because a network lost it, recording pauses and training
+    does not: what comes waits in memory, an event in the reserve's room says so, and once the disk takes records
+    again everything is put down in order.
     """
 
     def __init__(self, attempt: Attempt, is_main: bool) -> None:
@@ -74,10 +76,10 @@ class Recorder:
             _print(event)
 
     def is_behind(self) -> bool:
-        """Whether records wait for room on the disk, after a new try to put them down."""
-        if self.is_main and self.disk.is_paused("recording"):
+        """Whether records wait until the disk takes them, after a new try to put them down."""
+        if self.is_main and (self.disk.is_paused("recording") or self._num_waiting()):
             self._catch_up(at_once=True)
-        return any(writer.num_waiting for writer in self._writers)
+        return self._num_waiting() > 0
 
     def progress(self, phase: str, done: int, total: int, unit: str) -> None:
         """Report a long step with its rate, at most twice a second, but every new phase and every end."""
@@ -91,21 +93,24 @@ class Recorder:
 
     def sync(self) -> None:
         """Force the records to the disk, before a checkpoint counts."""
-        for writer in self._writers:
-            writer.sync()
+        synced = [writer.sync() for writer in self._writers]
+        if not all(synced):
+            self._pause()
 
     def outcome(self, outcome: Outcome) -> None:
-        """Write how the attempt ended; on a full disk as soon as there is room."""
+        """Write how the attempt ended; on a full disk as soon as there is room. Raises OSError after a minute."""
         if not self.is_main:
             return
         self.disk.close()
         stamped = msgspec.structs.replace(outcome, elapsed_s=self.elapsed_s, ended=time.time(), exit_code=0)
+        num_tries = 0
         while True:
             try:
                 write_atomically(self.attempt.outcome_file, msgspec.json.encode(stamped))
                 break
             except OSError as error:
-                if not is_full(error):
+                num_tries += not is_full(error)
+                if num_tries >= _OUTCOME_TRIES:
                     raise
                 time.sleep(_OUTCOME_INTERVAL_S)
         for writer in reversed(self._writers):  # events first: they are few, and say more
@@ -121,21 +126,28 @@ class Recorder:
         self._pause()
         return False
 
+    def _num_waiting(self) -> int:
+        return sum(writer.num_waiting for writer in self._writers)
+
     def _pause(self) -> None:
         where = self.attempt.path.parent.parent
+        problem = next(filter(None, (writer.problem for writer in self._writers)), "")
         self.disk.pause(
             "recording",
-            f"the disk of {where} is full: records wait in memory and training goes on; make room on it",
+            f"the disk of {where} takes no records ({problem}): they wait in memory and training goes on; "
+            "this is tried again every second"
+            if problem
+            else f"the disk of {where} is full: records wait in memory and training goes on; make room on it",
         )
 
     def _catch_up(self, *, at_once: bool = False) -> bool:
-        """Put down what waits, when there is room again; whether nothing waits any more."""
+        """Put down what waits, when there is room again; whether all of it is on the disk."""
         if not self.disk.finds_room(at_once=at_once):
             return False
-        if not all(writer.flush() for writer in self._writers):
+        if not all(writer.flush() and writer.sync() for writer in self._writers):
             self._pause()
             return False
-        message = "there is room on the disk again, and what waited is recorded"
+        message = "the disk takes records again, and what waited is recorded"
         num_dropped = sum(writer.num_dropped for writer in self._writers)
         if num_dropped:
             message += f"; {num_dropped:,} records in all were more than could wait, and are lost"

@@ -16,6 +16,7 @@ from engine.window import WindowSums
 from presets.config import to_toml
 from runs.disk import free_bytes, is_full, require_room, room
 from runs.events import CheckpointSaved, Notice
+from runs.outcome_words import steps_lost
 
 Moment = Literal["training", "ending", "waiting"]
 _MARGINS: dict[Moment, float] = {"training": 2.2, "ending": 1.1, "waiting": 1.1}
@@ -50,6 +51,16 @@ class Saver:
             state = msgspec.structs.replace(state, window=window)
             self._try(state, is_best=is_best, moment="ending" if is_end else "training")
         return time.perf_counter() - started
+
+    def loss_words(self, step: int) -> str:
+        """What a run that ends at this step has lost, as ` WITHOUT a checkpoint …`; empty when that is saved.
+
+        Rank 0 alone knows; on the others it is empty.
+        """
+        if not self.world.is_main or self.saved_step == step:
+            return ""
+        why = "the disk is full" if self._owed is not None else "it could not be written"
+        return f" WITHOUT a checkpoint, for {why}: {steps_lost(self.saved_step, step)}"
 
     def can_catch_up(self) -> bool:
         """Whether rank 0 owes a checkpoint that found no room, and there is room now."""

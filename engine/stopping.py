@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from types import FrameType
@@ -27,10 +28,18 @@ class StopSignal:
         self.is_main = is_main
         self.reason = ""
         """Why the run ends, once it is to end: a signal's name, or that it was requested."""
-        self.is_training = False
+        self.is_interruptible = False
+        """Whether a signal raises StopRequested wherever it comes; else it is only remembered."""
+        self._answered: set[str] = set()
         self._inbox = os.fspath(folder.control_dir)  # making the path takes a third of a poll
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+
+    def allow_interruption(self) -> None:
+        """From here on a signal raises StopRequested wherever it comes; at once when one has come already."""
+        self.is_interruptible = True
+        if self.reason:
+            raise StopRequested(self.reason)
 
     def poll(self) -> bool:
         """Whether there is anything to attend to at this step boundary: a signal, or any request for the engine.
@@ -64,12 +73,15 @@ class StopSignal:
         """Rank 0's unanswered requests, oldest first; empty on the other ranks. `kill` is the supervisor's."""
         if not self.is_main or not self._has_files():
             return ()
-        return tuple(request for request in control.pending(self.folder) if request.verb != "kill")
+        pending = control.pending(self.folder)
+        return tuple(r for r in pending if r.verb != "kill" and r.id not in self._answered)
 
     def answer(self, request: Request) -> None:
         """Take a request out of the inbox; call it once the answer is in the events."""
         if self.is_main:
-            control.answer(self.folder, request)
+            self._answered.add(request.id)  # a file that cannot be removed is not granted anew at every step
+            with contextlib.suppress(OSError):
+                control.answer(self.folder, request)
 
     def take_requests(self) -> tuple[Request, ...]:
         """All requests, which leave the inbox: for a run that ends, whoever asked for what."""
@@ -79,13 +91,14 @@ class StopSignal:
         return requests
 
     def _has_files(self) -> bool:
+        """Whether anything could be a request: what a killed asker left half-written makes no step dearer."""
         try:
             with os.scandir(self._inbox) as entries:
-                return next(entries, None) is not None
+                return any("0" <= entry.name[0] <= "9" for entry in entries)
         except OSError:
             return False
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.reason = f"stopped by {signal.Signals(number).name}"
-        if not self.is_training:
+        if self.is_interruptible:
             raise StopRequested(self.reason)

@@ -62,7 +62,7 @@ class Trainer:
 
     def train(self) -> Outcome:
         """The whole loop. A stopping run saves and does not evaluate, so that a resumed one repeats nothing."""
-        self.stop.is_training = True
+        self.stop.is_interruptible = False  # from here on at step boundaries
         self.run.model.train()
         if self.state.step == 0 and self.state.last_loss is None:  # a run that was paused here has done it
             self._evaluate()
@@ -288,12 +288,12 @@ class Trainer:
 
     def _stop_early(self, asked: Asked) -> Outcome:
         self._save(is_best=False, is_end=True)
-        step, saved, ended = self.state.step, self.saver.saved_step == self.state.step, asked.ending or "stopped"
+        step, ended, lost = self.state.step, asked.ending or "stopped", self.saver.loss_words(self.state.step)
         for request in asked.requests:
-            said = f"{ended} at step {step:,}, {'with a checkpoint' if saved else 'WITHOUT a checkpoint'}"
+            said = f"{ended} at step {step:,}{lost or ', with a checkpoint'}"
             is_end = request.verb in ENDING_VERBS
             self._answer(request, said if is_end else f"the run was {ended} first", accepted=is_end)
-        return self._end(ended, asked.reason)
+        return self._end(ended, asked.reason + lost)
 
     def _finish(self, reason: str) -> Outcome:
         is_changed = self.state.total_steps != self.run.state.total_steps
@@ -308,10 +308,9 @@ class Trainer:
 
     def _give_up_saving(self) -> Outcome:
         """The run was to end while it waited for room; without its last checkpoint it is not finished."""
-        step, ending = self.state.step, self.stop.ending
-        there = f"the last checkpoint is of step {self.saver.saved_step:,}" if self.saver.saved_step >= 0 else ""
-        reason = f"{self.stop.reason or 'stopped'}, while its last checkpoint waited for room on the disk"
-        said = f"{ending} at step {step:,}, WITHOUT a checkpoint{'; ' + there if there else ''}"
+        step, ending, lost = self.state.step, self.stop.ending, self.saver.loss_words(self.state.step)
+        reason = (self.stop.reason or "stopped") + (lost or ", while its last records waited for room on the disk")
+        said = f"{ending} at step {step:,}{lost or ', with a checkpoint'}"
         for request in self.stop.requests():
             self._answer(request, said, accepted=request.verb in ENDING_VERBS)
         return self._end(self.world.from_main(ending), self.world.from_main(reason))
@@ -328,6 +327,7 @@ class Trainer:
             best_loss=state.best_loss,
             best_step=state.best_step,
             last_loss=state.last_loss,
+            saved_step=max(0, self.saver.saved_step),
         )
 
     def _say(self, noticed: tuple[HealthNoticed, ...]) -> None:

@@ -26,6 +26,8 @@ from runs.launch import child_environment, plan_launch, threads_per_process
 from runs.launch_record import describe_launch
 from runs.machines import GRACE_S, machine_ends, wait_for_machines
 from runs.outcome import Ending, conclude
+from runs.outcome_words import proof_words
+from runs.ownership import ReadOnlyRun
 from runs.processes import (
     TAG_VARIABLE,
     ProcessIdentity,
@@ -67,7 +69,7 @@ class Supervisor:
         self._process: subprocess.Popen[bytes] | None = None
         self._killed = 0.0
         self._lost_at = 0.0
-        self._left = ""
+        self._left = self._proof = ""
         self._memory = DeviceMemory(())
         self._engine_pids: set[int] = set()
         self._events = RecordTail(attempt.events_file)
@@ -77,8 +79,8 @@ class Supervisor:
             "starting", attempt.number, self.tag, self._me, since=time.time(), devices=devices.names
         )
 
-    def run(self) -> Outcome:
-        """Start the engine, watch it to its end, and write how it ended."""
+    def run(self) -> Outcome | None:
+        """Start the engine, watch it to its end, and write how it ended; None when told to end before that."""
         self._write_state()
         self._memory = DeviceMemory(gpus_of(self._state.devices))
         self._memory.begin()
@@ -165,13 +167,14 @@ class Supervisor:
     def _heed_requests(self) -> None:
         if self.must_stop:
             self.must_stop = False
-            with contextlib.suppress(OSError):  # on a full disk the ladder is enough
+            with contextlib.suppress(OSError, ReadOnlyRun):  # where nothing can be written the ladder is enough
                 control.ask(self.folder, "stop")
             self._want("stop")
         for request in control.pending(self.folder):
             if request.verb == "kill":
                 self.ladder.kill()
-                control.answer(self.folder, request)
+                with contextlib.suppress(OSError):
+                    control.answer(self.folder, request)
             else:
                 self._want(request.verb)
 
@@ -206,7 +209,9 @@ class Supervisor:
         if self._memory.gpus:
             self._set_state(self._state.state, "waiting for its device memory to be free")
         held = self._memory.what_is_left(self.tag, self._engine_pids)
-        return "; ".join(filter(None, (stuck_message(survivors), held)))
+        left = "; ".join(filter(None, (stuck_message(survivors), held)))
+        self._proof = "" if left else proof_words(self._memory.is_seen_free)
+        return left
 
     def _engine_processes(self) -> tuple[ProcessIdentity, ...]:
         """What carries the run's tag, and what was left to us by it; a look at the driver is neither."""
@@ -215,7 +220,7 @@ class Supervisor:
         self._engine_pids.update(identity.pid for identity in own)
         return tuple(own)
 
-    def _conclude(self, failure: str = "") -> Outcome:
+    def _conclude(self, failure: str = "") -> Outcome | None:
         ending = Ending(
             returncode=self._process.returncode if self._process else None,
             elapsed_s=time.monotonic() - self._started,
@@ -223,16 +228,20 @@ class Supervisor:
             terminated=self.ladder.was_terminated,
             killed=self._killed,
             left=self._left,
+            proof=self._proof,
             failure=failure,
         )
-        control.clear(self.folder)
+        with contextlib.suppress(OSError):  # whoever starts the run next tries again
+            control.clear(self.folder)
         num_tries, said = 0, ""
         while True:
             try:
                 outcome = conclude(self.folder, self.attempt, ending)
                 break
             except OSError as error:
+                sentence = f"it is over, but how it ended cannot be written: {error}"
                 if is_full(error) and Reserve(self.attempt).give_up():
+                    self._let_go_of_devices(sentence)  # in the reserve's room
                     continue
                 num_tries += not is_full(error)  # on a full disk somebody will make room some day
                 if num_tries > _WRITE_TRIES:
@@ -240,9 +249,20 @@ class Supervisor:
                 if str(error) != said:
                     said = str(error)
                     log(f"the outcome cannot be written, which is tried again every second: {said}")
+                self._let_go_of_devices(sentence)
+                if self.must_stop or control.pending(self.folder, "kill"):
+                    return None  # what became of it is settled by whoever starts or reads the run next
                 time.sleep(1)
         self._set_state(outcome.state, outcome.reason)
         return outcome
+
+    def _let_go_of_devices(self, sentence: str) -> None:
+        """Say that the run is over, though its outcome is not there: others may have its devices."""
+        state = msgspec.structs.replace(self._state, state="stopping", message=sentence, deadline=0.0, devices=())
+        if state != self._state:
+            with contextlib.suppress(OSError):  # the next try writes both
+                write_atomically(self.folder.state_file, msgspec.json.format(msgspec.json.encode(state)))
+                self._state = state
 
     def _set_state(self, state: State, message: str = "", deadline: float = 0.0) -> None:
         since = self._state.since if state == self._state.state else time.time()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from runs.folder import Attempt
 from runs.safe_files import file_status, is_file, open_file
 
 _TAIL_BYTES = 64 << 10
+_EVENT = re.compile(r'(rank \d+: )?\d\d:\d\d:\d\d step \d+ \{"kind": "')
 _RANK = re.compile(r"/(\d+)/std(?:out|err)\.log$")
 
 
@@ -26,6 +28,11 @@ def tail_console(attempt: Attempt, num_lines: int) -> tuple[str, ...]:
         prefix = f"rank {match[1]}: " if match and len(ranks) > 1 else ""
         lines.extend(prefix + line for line in _tail(path, num_lines))
     return tuple(lines[-num_lines:])
+
+
+def without_events(lines: Iterable[str]) -> tuple[str, ...]:
+    """The lines that are not an event of the engine's, as `engine.recorder` prints them beside recording them."""
+    return tuple(line for line in lines if not _EVENT.match(line))
 
 
 def console_stamp(attempt: Attempt) -> tuple[int, int]:

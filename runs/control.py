@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import re
 import secrets
 import time
@@ -11,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from runs.disk import is_full
 from runs.folder import RunFolder, read_struct, write_atomically
 from runs.ownership import require_ours
 from runs.safe_files import make_folder
@@ -22,6 +25,10 @@ ENDING_VERBS: frozenset[Verb] = frozenset({"stop", "pause"})
 MAX_RATE = 1.0
 MAX_STEPS = 10**9
 _NUMBER = re.compile(r"\d+(\.\d*)?([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?")
+_LEFT = re.compile(r"[0-9].*\.json", re.DOTALL)
+_HALF_WRITTEN = re.compile(r"\..*\.tmp", re.DOTALL)
+_HALF_WRITTEN_S = 60.0
+_NAME = re.compile(r"(\d+\.\d+)-[0-9a-f]{6}-(stop|kill|pause|evaluate|checkpoint|probe)")
 _FACTOR_SIGNS = "x×*"
 _COUNT = re.compile(r"([+-]?)(\d[\d_,]*)")
 
@@ -120,7 +127,13 @@ def ask(folder: RunFolder, verb: Verb, value: str = "") -> Request:
     now = time.time()
     request = Request(id=f"{now:017.6f}-{secrets.token_hex(3)}-{verb}", verb=verb, time=now, value=value)
     make_folder(folder.control_dir)
-    write_atomically(folder.control_dir / f"{request.id}.json", msgspec.json.encode(request))
+    path = folder.control_dir / f"{request.id}.json"
+    try:
+        write_atomically(path, msgspec.json.encode(request))
+    except OSError as error:
+        if not is_full(error) or value:
+            raise
+        path.touch(mode=0o600)  # a full disk has room for a name, which says all of it
     return request
 
 
@@ -128,21 +141,54 @@ def pending(folder: RunFolder, verb: Verb | None = None) -> tuple[Request, ...]:
     """Unanswered requests, oldest first; a damaged file is passed over."""
     found: list[Request] = []
     for path in sorted(folder.control_dir.glob("[0-9]*.json")):
-        request = read_struct(path, Request)
+        request = read_struct(path, Request) or _by_name(path)
         if request is not None and request.id == path.stem and verb in (None, request.verb):
             found.append(request)
     return tuple(found)
 
 
+def _by_name(path: Path) -> Request | None:
+    """The request of an empty file, as `ask` leaves it on a full disk."""
+    named = _NAME.fullmatch(path.stem)
+    try:
+        is_empty = named is not None and path.stat(follow_symlinks=False).st_size == 0
+    except OSError:
+        return None
+    if named is None or not is_empty:
+        return None
+    return msgspec.convert({"id": path.stem, "verb": named[2], "time": float(named[1])}, Request)
+
+
 def answer(folder: RunFolder, request: Request) -> None:
-    """Take the request out of the inbox; whoever answers says so in an event or in the state file."""
+    """Take the request out of the inbox; whoever answers says so in an event or the state file. Raises OSError."""
     _file(folder, request).unlink(missing_ok=True)
 
 
 def clear(folder: RunFolder) -> None:
-    """Drop requests left over from an earlier attempt."""
-    for request in pending(folder):
-        answer(folder, request)
+    """Drop what an earlier attempt left: requests, also damaged ones, and what a killed asker had begun to write.
+
+    Raises OSError. Follows no link.
+    """
+    try:
+        inbox = os.open(folder.control_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:  # none is there
+        return
+    try:
+        with os.scandir(inbox) as entries:
+            for entry in entries:
+                if _LEFT.fullmatch(entry.name) or (_HALF_WRITTEN.fullmatch(entry.name) and _is_old(entry)):
+                    with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+                        os.unlink(entry.name, dir_fd=inbox)
+    finally:
+        os.close(inbox)
+
+
+def _is_old(entry: os.DirEntry[str]) -> bool:
+    """Nobody writes it any more."""
+    try:
+        return time.time() - entry.stat(follow_symlinks=False).st_mtime > _HALF_WRITTEN_S
+    except FileNotFoundError:
+        return False
 
 
 def _file(folder: RunFolder, request: Request) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from runs.hardware_feed import HardwareFeed, HardwareState
-from runs.readings import DeviceProcess, DeviceReading, HardwareReading
+from runs.readings import DeviceProcess, DeviceReading, HardwareReading, find_device
 
 PROOF_S = 10.0
 READING_S = 5.0
@@ -26,11 +26,13 @@ class DeviceMemory:
     without NVIDIA's library to ask, the end of the processes is all that can be seen, and nothing is said.
     """
 
-    def __init__(self, gpus: Collection[int]) -> None:
-        """gpus: the driver's numbers of the devices that the run was given."""
+    def __init__(self, gpus: Collection[int | str]) -> None:
+        """gpus: the driver's numbers of the devices that the run was given, or their UUIDs."""
         self.gpus = frozenset(gpus)
         self.helpers: set[int] = set()
         """Pids of the processes that asked the driver: no part of the run, even when one hangs for good."""
+        self.is_seen_free = False
+        """Whether the driver has said, after the end, that nothing of the run is in the GPUs' memory."""
         self._feed: HardwareFeed | None = None
         self._before: dict[int, DeviceReading] = {}
 
@@ -75,21 +77,29 @@ class DeviceMemory:
             if reading.driver:
                 return "" if _has_no_driver(reading) else f"{_UNCHECKED}: {reading.driver}"
             devices = _by_index(reading)
-            found = [sentence for gpu in sorted(self.gpus) if (sentence := self._judge(gpu, devices, tag, pids))]
+            found = [
+                sentence
+                for gpu in sorted(self.gpus, key=str)
+                if (sentence := self._judge(gpu, devices, tag, pids))
+            ]
+            self.is_seen_free = not found
             if not found or time.monotonic() > deadline:
                 return "; ".join(found)
             time.sleep(_LOOK_EVERY_S)
 
-    def _judge(self, gpu: int, devices: dict[int, DeviceReading], tag: str, pids: Collection[int]) -> str:
-        device = devices.get(gpu)
-        if device is None or device.problem:
-            return f"the memory of GPU {gpu} could not be checked: {device.problem if device else 'it is gone'}"
+    def _judge(self, gpu: int | str, devices: dict[int, DeviceReading], tag: str, pids: Collection[int]) -> str:
+        device = find_device(devices.values(), str(gpu))
+        if device is None:
+            why = "it is gone" if isinstance(gpu, int) else "the driver tells of no device of that name"
+            return f"the memory of GPU {gpu} could not be checked: {why}"
+        if device.problem:
+            return f"the memory of GPU {gpu} could not be checked: {device.problem}"
         if device.processes is None and device.memory_used_bytes is None:
             return f"the memory of GPU {gpu} could not be checked: the driver tells neither its use nor its users"
         for process in device.processes or ():
-            if process.tag == tag or (process.pid in pids and _has_entry(process.pid)):
+            if (tag and process.tag == tag) or (process.pid in pids and _has_entry(process.pid)):
                 return f"pid {process.pid} still holds {_gigabytes(process.memory_bytes)} of GPU {gpu}"
-        before = self._before.get(gpu)
+        before = self._before.get(device.index)
         if before is None or before.memory_used_bytes is None or device.memory_used_bytes is None:
             return "" if device.processes is not None else f"the memory of GPU {gpu} could not be compared"
         more = device.memory_used_bytes - before.memory_used_bytes
@@ -119,10 +129,10 @@ def read_hardware(timeout_s: float, started: Callable[[int], object] = lambda pi
         feed.close()
 
 
-def gpus_of(devices: tuple[str, ...]) -> frozenset[int]:
-    """The driver's numbers in names of devices: 3 for `gpu:3`; others name no GPU."""
-    numbers = (name.removeprefix("gpu:") for name in devices if name.startswith("gpu:"))
-    return frozenset(int(number) for number in numbers if number.isdecimal())
+def gpus_of(devices: tuple[str, ...]) -> frozenset[int | str]:
+    """The GPUs in names of devices: 3 for `gpu:3`; one that goes by its UUID, or a part of one, by that name."""
+    names = (name.removeprefix("gpu:") for name in devices if name.startswith("gpu:"))
+    return frozenset(int(name) if name.isdecimal() else name for name in names)
 
 
 def _has_no_driver(reading: HardwareReading) -> bool:

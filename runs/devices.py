@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -14,10 +14,11 @@ from presets.schema import RunConfig
 from runs.folder import RunFolder, all_runs
 from runs.hardware_feed import HardwareFeed
 from runs.lock import is_locked
+from runs.machines import machine_devices
 from runs.nvml import LOST
-from runs.processes import is_here, live_tags, this_host
+from runs.processes import is_alive, is_here, live_tags, this_host
 from runs.queue_entry import is_waiting, read_entry
-from runs.readings import HardwareReading
+from runs.readings import DeviceReading, HardwareReading, find_device
 from runs.status import LIVE_STATES, read_state, tag_prefix
 
 READING_S = 3.0
@@ -28,6 +29,7 @@ _STRANGER = "another program"
 _POLL_S = 0.02
 _DEV = Path("/dev")
 _KFD_NODES = Path("/sys/class/kfd/kfd/topology/nodes")
+_CUDA, _HIP, _ROCR = "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"
 _BY_UUID = re.compile(r"(GPU|MIG)-[\w/-]+")
 
 
@@ -55,12 +57,15 @@ class Pool:
     """The devices among which a run chooses. num_wanted: how many of them it needs, never more than there are.
 
     strangers: those whose memory is filled by programs that are no runs of ours, as far as the driver tells.
+    variable: what tells the engine of its GPUs. spelled: how it calls those that it does not call by their number.
     """
 
     kind: Literal["gpu", "cpu"]
     names: tuple[str, ...]
     num_wanted: int
     strangers: frozenset[str] = frozenset()
+    variable: str = _CUDA
+    spelled: Mapping[str, str] = field(default_factory=dict)
 
 
 class GpuReadings:
@@ -109,10 +114,13 @@ def free_now(config: RunConfig, runs: Path) -> DeviceAnswer:
 def pool_for(config: RunConfig, environment: Mapping[str, str], reading: HardwareReading | None) -> Pool:
     """The GPUs that the environment shows, or this process's cores for a run that uses none."""
     if config.launch.device != "cpu":
-        gpus = visible_gpus(environment, reading)
+        spelled = _shown_gpus(environment, reading)
+        gpus = tuple(spelled)
         if gpus or config.launch.device == "cuda":
             strangers = frozenset(_filled(reading)) if reading else frozenset()
-            return Pool("gpu", gpus, min(config.launch.num_processes, len(gpus)), strangers)
+            variable = _HIP if _is_amd(reading) else _CUDA
+            num_wanted = min(config.launch.num_processes, len(gpus))
+            return Pool("gpu", gpus, num_wanted, strangers, variable, spelled)
     cores = tuple(f"cpu:{number}" for number in _cores())
     # without a number of threads the processes share all cores
     num_wanted = config.launch.num_processes * config.launch.threads or len(cores)
@@ -129,8 +137,8 @@ def given(pool: Pool, names: tuple[str, ...], environment: Mapping[str, str]) ->
     """The devices with the variables by which the engine sees these GPUs alone; cores need none."""
     if pool.kind == "cpu" or not names:
         return Devices(names)
-    variables = {"CUDA_VISIBLE_DEVICES": ",".join(name.partition(":")[2] for name in names)}
-    if "CUDA_VISIBLE_DEVICES" not in environment:
+    variables = {pool.variable: ",".join(pool.spelled.get(name, name.partition(":")[2]) for name in names)}
+    if pool.variable == _CUDA and _CUDA not in environment:
         # the driver's numbers, by which readings go: CUDA's own order puts the fastest first
         variables["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     return Devices(names, variables)
@@ -139,23 +147,34 @@ def given(pool: Pool, names: tuple[str, ...], environment: Mapping[str, str]) ->
 def claims(runs: Path, apart_from: RunFolder | None = None) -> dict[str, str]:
     """Every device of this machine that a live run of these has, with the run's name.
 
-    A claim lasts while the run's supervisor or any process of its engine does. Raises nothing.
+    A claim lasts while the run's supervisor does, or its `join` here, or any process of its engine. Raises
+    nothing.
     """
     tags: frozenset[str] | None = None
     claimed: dict[str, str] = {}
     for folder in all_runs(runs):
-        state = read_state(folder)
-        if state is None or not state.devices or folder == apart_from or not is_here(state.supervisor):
+        if folder == apart_from:
             continue
-        is_live = state.state in LIVE_STATES and is_locked(folder)
-        if not is_live and state.tag:
-            # one look at all processes serves all runs
-            tags = live_tags() if tags is None else tags
-            is_live = state.tag in tags and _is_its_own(folder, state.tag)
-        if is_live:
-            name = folder.about().name
-            claimed.update(dict.fromkeys(state.devices, name))
+        for devices, is_watched in _said_to_be_taken(folder):
+            if not is_watched and tags is None:
+                tags = live_tags()  # one look at all processes serves all runs
+            if is_watched or _has_processes(folder, tags or frozenset()):
+                claimed.update(dict.fromkeys(devices, folder.about().name))
     return claimed
+
+
+def _said_to_be_taken(folder: RunFolder) -> Iterator[tuple[tuple[str, ...], bool]]:
+    """Devices here that the run said it has, and whether who said so is at work."""
+    state = read_state(folder)
+    if state is None:
+        return
+    is_live = state.state in LIVE_STATES
+    if state.devices and is_here(state.supervisor):
+        yield state.devices, is_live and is_locked(folder)
+    if is_live:
+        for part in machine_devices(folder.attempt(state.attempt)):
+            if part.devices and is_here(part.joined):
+                yield part.devices, is_alive(part.joined)
 
 
 def waits_for(pool: Pool, claimed: Mapping[str, str]) -> str:
@@ -164,26 +183,47 @@ def waits_for(pool: Pool, claimed: Mapping[str, str]) -> str:
 
 
 def visible_gpus(environment: Mapping[str, str], reading: HardwareReading | None) -> tuple[str, ...]:
-    """The GPUs that an engine would see: those of CUDA_VISIBLE_DEVICES, up to the first that is none, or all."""
+    """The GPUs that an engine would see: those that the environment names, up to the first that is none, or all.
+
+    By the driver's numbers wherever it tells the UUIDs: a GPU has one name, however it is asked for.
+    """
+    return tuple(_shown_gpus(environment, reading))
+
+
+def _shown_gpus(environment: Mapping[str, str], reading: HardwareReading | None) -> dict[str, str]:
+    """The names of `visible_gpus`, each with what the engine's variable calls it."""
     if reading is not None and not reading.driver:
-        known = [str(device.index) for device in reading.devices if device.problem != LOST]
-    else:
-        known = [str(number) for number in range(_num_nodes())]
-    shown = environment.get("CUDA_VISIBLE_DEVICES")
+        return _named(environment.get(_CUDA), reading.devices)
+    nodes = _numbered(_num_nodes())
+    if not _is_amd(reading):
+        return _named(environment.get(_CUDA), nodes)
+    # ROCr hides GPUs first, and HIP counts those that are left
+    left = tuple(_named(environment.get(_ROCR), nodes))
+    shown = _named(environment.get(_HIP, environment.get(_CUDA)), _numbered(len(left)))
+    return {left[int(part)] if part.isdecimal() else name: part for name, part in shown.items()}
+
+
+def _numbered(count: int) -> tuple[DeviceReading, ...]:
+    return tuple(DeviceReading(number, "") for number in range(count))
+
+
+def _named(shown: str | None, devices: tuple[DeviceReading, ...]) -> dict[str, str]:
+    """Names of devices, each with how the variable that shows them spells it."""
     if shown is None:
-        return tuple(f"gpu:{number}" for number in known)
-    names: list[str] = []
+        return {f"gpu:{device.index}": str(device.index) for device in devices if device.problem != LOST}
+    names: dict[str, str] = {}
     for part in (part.strip() for part in shown.split(",")):
-        is_one = part in known or (known and _BY_UUID.fullmatch(part))
-        if not is_one:  # CUDA itself sees none from here on
-            break
-        names.append(f"gpu:{part}")
-    return tuple(dict.fromkeys(names))
+        device = find_device(devices, part)
+        is_uuid = device is None and bool(devices) and _BY_UUID.fullmatch(part) is not None
+        if not is_uuid and (device is None or device.problem == LOST):
+            break  # CUDA itself sees none from here on
+        names.setdefault(f"gpu:{part if device is None else device.index}", part)
+    return names
 
 
 def may_have_gpus(environment: Mapping[str, str]) -> bool:
     """Whether it is worth asking a driver; on a machine without GPUs nothing must wait for one."""
-    shown = environment.get("CUDA_VISIBLE_DEVICES")
+    shown = environment.get(_CUDA)
     if shown is not None and shown.strip() in ("", "-1"):
         return False
     return bool(shown) or (_DEV / "dxg").exists() or _num_nodes() > 0
@@ -191,9 +231,20 @@ def may_have_gpus(environment: Mapping[str, str]) -> bool:
 
 def _num_nodes() -> int:
     """GPUs by what the kernel shows of them: NVIDIA's device files, or AMD's nodes that can compute."""
-    num_nvidia = sum(path.name[6:].isdecimal() for path in _DEV.glob("nvidia[0-9]*"))
-    if num_nvidia:
-        return num_nvidia
+    return _num_nvidia() or _num_amd()
+
+
+def _is_amd(reading: HardwareReading | None) -> bool:
+    """Whether the engine sees GPUs through HIP, which has variables of its own."""
+    has_nvidia = (reading is not None and not reading.driver) or _num_nvidia() > 0
+    return not has_nvidia and _num_amd() > 0
+
+
+def _num_nvidia() -> int:
+    return sum(path.name[6:].isdecimal() for path in _DEV.glob("nvidia[0-9]*"))
+
+
+def _num_amd() -> int:
     num_amd = 0
     for path in _KFD_NODES.glob("*/properties"):
         try:
@@ -217,9 +268,10 @@ def _filled(reading: HardwareReading) -> Iterable[str]:
             yield f"gpu:{device.index}"
 
 
-def _is_its_own(folder: RunFolder, tag: str) -> bool:
+def _has_processes(folder: RunFolder, tags: frozenset[str]) -> bool:
     try:
-        return tag.startswith(tag_prefix(folder))
+        prefix = tag_prefix(folder)
+        return any(tag.startswith(prefix) for tag in tags)
     except OSError:
         return False
 

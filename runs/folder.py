@@ -18,7 +18,7 @@ from presets import config as configs
 from presets import known
 from presets.rules import Problem
 from presets.schema import RunConfig
-from runs.ownership import require_ours
+from runs.ownership import ReadOnlyRun, require_ours
 from runs.safe_files import RUN_ID, folder_names, read_bytes, read_text
 from runs.safe_files import write_atomically as write_atomically
 
@@ -221,7 +221,8 @@ def token_caches_dir() -> Path:
 def create_run(runs: Path, config: RunConfig, *, name: str = "", preset: str = "") -> RunFolder:
     """Make the folder of a new run, with its configuration; nothing is started.
 
-    name: what people call it; made up when empty. Raises OSError.
+    name: what people call it; made up when empty. Raises OSError, also where a file system gives every folder to
+    another owner: what stands there could not be told from the runs of others, and nothing is left of the new one.
     """
     runs.mkdir(parents=True, exist_ok=True, mode=0o700)
     slug = re.sub(r"[^a-z0-9._-]+", "-", preset.lower()).strip("-.")[:32] or "run"
@@ -232,6 +233,12 @@ def create_run(runs: Path, config: RunConfig, *, name: str = "", preset: str = "
         with contextlib.suppress(FileExistsError):
             folder.path.mkdir(mode=0o700)
             break
+    try:
+        require_ours(folder)
+    except ReadOnlyRun as error:
+        folder.path.rmdir()
+        problem = f"no run can be made in {runs}, where a new folder is not one's own: {error}"
+        raise PermissionError(f"{problem}; choose another folder for runs") from None
     for directory in (folder.path / "attempts", folder.control_dir, folder.checkpoints_dir, folder.cache_dir):
         directory.mkdir(mode=0o700)
     text = configs.to_toml(config)

@@ -22,6 +22,7 @@ from runs.launch_record import LaunchRecord
 from runs.machines import CONSOLE_FILE, ENDED_FILE, GRACE_S, MachineEnd
 from runs.processes import TAG_VARIABLE, find_tagged, kill_all, this_host
 from runs.status import Outcome, latest_attempt, read_outcome, tag_prefix
+from runs.waiting import take_for_machine
 
 _POLL_S = 0.1
 _START_WAIT_S = 30.0
@@ -50,6 +51,7 @@ def join_run(
     machine.mkdir(parents=True, mode=0o700)
     tag = f"{tag_prefix(folder)}{attempt.number}.{secrets.token_hex(16)}"
     environment = child_environment() | {
+        **take_for_machine(folder, config, machine).environment,
         TAG_VARIABLE: tag,
         "TINYTRAIN_RUNS": str(folder.path.parent),
         "OMP_NUM_THREADS": str(threads_per_process(config)),

@@ -21,14 +21,15 @@ from runs.folder import RunFolder
 from runs.lock import RunBusy as RunBusy
 from runs.lock import held_lock, is_locked
 from runs.outcome import Ending, conclude
+from runs.outcome_words import proof_words
 from runs.ownership import ReadOnlyRun as ReadOnlyRun
 from runs.ownership import require_ours, require_startable
-from runs.processes import find_tagged, kill_all, stuck_message
+from runs.processes import is_here, kill_all, stuck_message
 from runs.queue_entry import is_waiting, leave, withdraw
 from runs.spawn import LaunchFailed as LaunchFailed
 from runs.spawn import child_environment as child_environment
 from runs.spawn import log_size, refuse_logout, said, spawn_supervisor
-from runs.status import engine_processes, latest_attempt, read_outcome, read_state, read_status
+from runs.status import StateRecord, engine_processes, latest_attempt, read_outcome, read_state, read_status
 
 SHUTDOWN_MARGIN_S = 30
 MEETING_S = 1800
@@ -126,17 +127,17 @@ def start(folder: RunFolder, resume: str = "", num_processes: int = 0, despite_l
     require_startable(folder)
     refuse_live(folder)
     refuse_logout(despite_logout)
-    said_before = log_size(folder)
+    said_before, before = log_size(folder), read_state(folder)
     arguments = ["--resume", resume] if resume else []
     arguments += ["--processes", str(num_processes)] if num_processes else []
     process = spawn_supervisor(folder, *arguments)
     deadline = time.monotonic() + _START_WAIT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            if _is_up(folder, process.pid):
+            if _is_up(folder, process.pid, before):
                 break  # it came up, and its run is over already
             raise LaunchFailed(said(folder, said_before) or f"the supervisor ended with {process.returncode}")
-        if _is_up(folder, process.pid):
+        if _is_up(folder, process.pid, before):
             break
         time.sleep(_POLL_S)
     # somebody must collect it when it ends while we are still here
@@ -151,12 +152,20 @@ def refuse_live(folder: RunFolder) -> None:
         time.sleep(_POLL_S)  # the run is over, and its supervisor is about to go
     if is_locked(folder):
         state = read_status(folder).state
-        what = "waits in the queue; take it out first" if state == "queued" else f"is {state}; stop it first"
-        raise RunBusy(f"{folder.id} {what}")
+        name = folder.about().name
+        raise RunBusy(_waits_already(folder, name) if state == "queued" else f"{name} is {state}; stop it first")
     orphans = engine_processes(folder, read_state(folder))
     if orphans:
         pids = ", ".join(str(identity.pid) for identity in orphans)
-        raise RunBusy(f"processes of {folder.id} are still alive (pid {pids}); stop or kill it first")
+        raise RunBusy(f"processes of {folder.about().name} are still alive (pid {pids}); stop or kill it first")
+
+
+def _waits_already(folder: RunFolder, name: str) -> str:
+    from runs.queue import place_sentence, waiting  # which needs this module
+
+    places = [one.place for one in waiting(folder.path.parent) if one.folder == folder]
+    where = f"is {place_sentence(places[0])}" if places else "waits in the queue"
+    return f"{name} {where} already; stop takes it out"
 
 
 def stop(folder: RunFolder) -> None:
@@ -174,7 +183,7 @@ def pause(folder: RunFolder) -> None:
     """Ask a run to save, end and free its device, to be resumed later; returns at once. Raises as `stop` does."""
     _require_live(folder, "pause")
     if is_waiting(folder):
-        raise ValueError(f"{folder.id} waits in the queue and has no device to free; stop takes it out")
+        raise ValueError(f"{folder.about().name} waits in the queue and has no device to free; stop takes it out")
     control.ask(folder, "pause")
 
 
@@ -186,7 +195,7 @@ def ask(folder: RunFolder, verb: control.Verb, value: str = "") -> control.Reque
     control.check_value(verb, value)
     state = read_status(folder).state
     if state in ("stopping", "pausing"):
-        raise ValueError(f"{folder.id} is {state}; it answers no more requests")
+        raise ValueError(f"{folder.about().name} is {state}; it answers no more requests")
     _require_live(folder, "change" if value else verb)
     return control.ask(folder, verb, value)
 
@@ -212,13 +221,15 @@ def kill(folder: RunFolder) -> None:
             return
         killed = time.time()
         pids = {identity.pid for identity in engine_processes(folder, state)}
-        stuck = stuck_message(kill_all(lambda: find_tagged(state.tag)))
+        stuck = stuck_message(kill_all(lambda: engine_processes(folder, state)))
         if read_outcome(attempt) is None:
             from runs.device_memory import DeviceMemory, gpus_of  # which itself starts processes as we do
 
-            held = DeviceMemory(gpus_of(state.devices)).what_is_left(state.tag, pids)
+            memory = DeviceMemory(gpus_of(state.devices))
+            held = memory.what_is_left(state.tag, pids)
             left = "; ".join(filter(None, (stuck, held)))
-            ending = Ending(None, max(0.0, killed - state.since), "kill", killed=killed, left=left)
+            proof = "" if left else proof_words(memory.is_seen_free)
+            ending = Ending(None, max(0.0, killed - state.since), "kill", killed=killed, left=left, proof=proof)
             conclude(folder, attempt, ending)
     if stuck:
         raise RunBusy(stuck)
@@ -278,11 +289,17 @@ def _require_live(folder: RunFolder, verb: str) -> None:
     require_ours(folder)
     status = read_status(folder)
     if status.state == "lost":
-        raise ValueError(f"{folder.id} cannot be reached from here: {status.reason}")
+        raise ValueError(f"{folder.about().name} cannot be reached from here: {status.reason}")
     if not status.is_live:
-        raise ValueError(f"{folder.id} is {status.state}; there is nothing to {verb}")
+        raise ValueError(f"{folder.about().name} is {status.state}; there is nothing to {verb}")
 
 
-def _is_up(folder: RunFolder, pid: int) -> bool:
+def _is_up(folder: RunFolder, pid: int, before: StateRecord | None) -> bool:
+    """Whether the supervisor with that pid has written its state.
+
+    before: the state as it stood, maybe of one that had the same pid, as in containers that count anew.
+    """
     state = read_state(folder)
-    return state is not None and state.supervisor.pid == pid
+    if state is None or state.supervisor.pid != pid or not is_here(state.supervisor):
+        return False
+    return before is None or state.supervisor != before.supervisor

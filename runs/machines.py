@@ -5,18 +5,21 @@ Each has a folder in the attempt's `ranks/`: the output of its torchrun, its ran
 
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 
 import msgspec
 
 from runs.folder import Attempt, read_struct
+from runs.processes import ProcessIdentity
 
-ENDED_FILE, CONSOLE_FILE = "ended.json", "console.log"
+ENDED_FILE, CONSOLE_FILE, DEVICES_FILE = "ended.json", "console.log", "devices.json"
 GRACE_S = 10.0
 """Seconds that what is left of a run has to end by itself, after a part of it has."""
 
 _POLL_S = 0.1
+_MOST_MACHINES = 1000  # more are not looked at
 
 
 class MachineEnd(msgspec.Struct, frozen=True):
@@ -25,6 +28,22 @@ class MachineEnd(msgspec.Struct, frozen=True):
     host: str
     returncode: int
     ended: float
+
+
+class MachineDevices(msgspec.Struct, frozen=True):
+    """What a run has on a machine that joined, as `devices` of StateRecord. joined: its process of `join`."""
+
+    joined: ProcessIdentity
+    devices: tuple[str, ...]
+
+
+def machine_devices(attempt: Attempt) -> tuple[MachineDevices, ...]:
+    """What the machines that joined an attempt have said of their devices."""
+    found = (
+        read_struct(path, MachineDevices)
+        for path in itertools.islice(attempt.ranks_dir.glob(f"*/{DEVICES_FILE}"), _MOST_MACHINES)
+    )
+    return tuple(devices for devices in found if devices is not None)
 
 
 def machine_ends(attempt: Attempt) -> tuple[MachineEnd, ...]:

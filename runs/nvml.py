@@ -32,6 +32,7 @@ class Nvml:
     def __init__(self) -> None:
         self.driver = ""
         self._names: dict[int, str] = {}
+        self._uuids: dict[int, str] = {}
         self._processes: dict[int, tuple[DeviceProcess, ...] | None] = {}
         try:
             pynvml.nvmlInit()
@@ -53,10 +54,12 @@ class Nvml:
         try:
             handle = _ask(pynvml.nvmlDeviceGetHandleByIndex, index)
             if handle is None:
-                return DeviceReading(index, self._names.get(index, ""), problem=SILENT)
+                return self._without_figures(index, SILENT)
             name = _ask(pynvml.nvmlDeviceGetName, handle)
             if name is not None:
-                self._names[index] = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+                self._names[index] = _text(name)
+            if index not in self._uuids:
+                self._uuids[index] = _text(_ask(pynvml.nvmlDeviceGetUUID, handle) or "")
             utilisation = _ask(pynvml.nvmlDeviceGetUtilizationRates, handle)
             memory = _ask(pynvml.nvmlDeviceGetMemoryInfo, handle)
             power = _ask(pynvml.nvmlDeviceGetPowerUsage, handle)
@@ -66,7 +69,7 @@ class Nvml:
                 self._processes[index] = _processes(handle)
         except DeviceLost:
             self._processes.pop(index, None)
-            return DeviceReading(index, self._names.get(index, ""), problem=LOST)
+            return self._without_figures(index, LOST)
         return DeviceReading(
             index=index,
             name=self._names.get(index, ""),
@@ -77,7 +80,11 @@ class Nvml:
             power_w=None if power is None else power / 1000,
             power_limit_w=None if limit is None else limit / 1000,
             processes=self._processes.get(index),
+            uuid=self._uuids[index],
         )
+
+    def _without_figures(self, index: int, problem: str) -> DeviceReading:
+        return DeviceReading(index, self._names.get(index, ""), problem=problem, uuid=self._uuids.get(index, ""))
 
 
 def _ask(call: Callable[..., _T], *arguments: Any) -> _T | None:
@@ -88,6 +95,10 @@ def _ask(call: Callable[..., _T], *arguments: Any) -> _T | None:
         raise DeviceLost from error
     except pynvml.NVMLError:
         return None
+
+
+def _text(answer: object) -> str:
+    return answer.decode(errors="replace") if isinstance(answer, bytes) else str(answer)
 
 
 def _processes(handle: object) -> tuple[DeviceProcess, ...] | None:

@@ -9,7 +9,9 @@ import msgspec
 
 from runs.folder import Attempt, RunFolder, read_struct, write_atomically
 from runs.hang_watch import standing_sentence
+from runs.outcome_words import steps_lost
 from runs.processes import is_here
+from runs.rank_marks import marked_step
 from runs.records import RecordTail, last_records
 from runs.root_cause import RootCause, root_cause, vanished_cause
 from runs.status import ErrorReport, Outcome, last_sign_of_life, read_outcome, read_state
@@ -23,6 +25,7 @@ class Ending(msgspec.Struct, frozen=True):
     returncode: exit code, or minus the signal's number; None when nobody could wait for the process.
     wanted: what a person had asked for. terminated: we sent SIGTERM. killed: Unix seconds of our own
     SIGKILL, 0 when there was none. left: what outlived the attempt, as a sentence that is added to the reason.
+    proof: that nothing did, in words; empty when nobody looked.
     failure: why nothing could be started. unseen: nobody saw it, Unix seconds of the last sign of life.
     """
 
@@ -32,14 +35,16 @@ class Ending(msgspec.Struct, frozen=True):
     terminated: bool = False
     killed: float = 0.0
     left: str = ""
+    proof: str = ""
     failure: str = ""
     unseen: float = 0.0
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """How far a run came, by its records."""
+    """How far a run came, by its records and the marks of its ranks. saved_step: 0 without a checkpoint."""
 
     step: int = 0
+    saved_step: int = 0
     total_steps: int = 0
     best_loss: float | None = None
     best_step: int | None = None
@@ -63,18 +68,19 @@ def conclude(folder: RunFolder, attempt: Attempt, ending: Ending) -> Outcome:
     if said is not None and not stopped_by_torchrun:
         if said.state == "failed":
             write_atomically(attempt.error_file, _pretty(error.report))
-        if ending.left and not said.left:
-            said = msgspec.structs.replace(said, reason=_with(said.reason, ending.left), left=ending.left)
+        if (ending.left and not said.left) or (ending.proof and not said.proof):
+            left, proof = ending.left or said.left, ending.proof or said.proof
+            reason = _with(said.reason, "" if said.left else ending.left)
+            said = msgspec.structs.replace(said, reason=reason, left=left, proof=proof)
             write_atomically(attempt.outcome_file, _pretty(said))
         return said
     figures = read_figures(folder, attempt)
     failed = _has_failed(ending, error)
     stood = standing_sentence(attempt, ending.killed or time.time()) if ending.killed or ending.terminated else ""
+    reason = error.sentence if failed else _with(_stopped_reason(ending, figures), stood)
     outcome = Outcome(
         state="failed" if failed else "stopped",
-        reason=_with(
-            error.sentence if failed else _with(_stopped_reason(ending, figures.step), stood), ending.left
-        ),
+        reason=_with(reason, ending.left),
         step=figures.step,
         total_steps=figures.total_steps,
         best_loss=figures.best_loss,
@@ -84,6 +90,8 @@ def conclude(folder: RunFolder, attempt: Attempt, ending: Ending) -> Outcome:
         ended=ending.unseen or time.time(),
         exit_code=ending.returncode,
         left=ending.left,
+        proof=ending.proof,
+        saved_step=figures.saved_step,
     )
     if failed:
         write_atomically(attempt.error_file, _pretty(error.report))
@@ -122,7 +130,7 @@ def _boot(folder: RunFolder, attempt: Attempt) -> str:
 def read_figures(folder: RunFolder, until: Attempt) -> Figures:
     """Step, losses and length of the run up to an attempt; what a resume hides does not count."""
     losses: list[tuple[int, float]] = []
-    step = total_steps = 0
+    step = saved_step = total_steps = 0
     for attempt in folder.attempts():
         if attempt.number > until.number:
             break
@@ -130,16 +138,21 @@ def read_figures(folder: RunFolder, until: Attempt) -> Figures:
             step = _count(event.get("step"), step)
             if event.get("kind") == "attempt_started":
                 losses = [point for point in losses if point[0] <= step]
+                saved_step = step  # what it goes on from; 0 at a beginning
                 total_steps = _count(event.get("total_steps"), total_steps) or total_steps
             elif event.get("kind") == "evaluated" and isinstance(event.get("loss"), float):
                 losses.append((step, event["loss"]))
+            elif event.get("kind") == "checkpoint_saved":
+                saved_step = step
             elif event.get("kind") == "control_answered":
                 total_steps = _count(event.get("total_steps"), total_steps) or total_steps
         for record in last_records(attempt.metrics_file)[-1:]:
             step = max(step, _count(record.get("step"), 0))
+    step = max(step, marked_step(until))  # records come every so many steps, and on a full disk not at all
     best = min(losses, key=lambda point: point[1], default=None)
     return Figures(
         step=step,
+        saved_step=saved_step,
         total_steps=total_steps,
         best_loss=best[1] if best else None,
         best_step=best[0] if best else None,
@@ -160,18 +173,15 @@ def _has_failed(ending: Ending, error: RootCause) -> bool:
     return not ending.wanted or error.is_certain or ending.returncode not in (0, None)
 
 
-def _stopped_reason(ending: Ending, step: int) -> str:
+def _stopped_reason(ending: Ending, figures: Figures) -> str:
+    lost = steps_lost(figures.saved_step, figures.step)
     if ending.wanted == "kill":
-        reason = "killed"
-    elif step == 0:
-        reason = "stopped before its first step"
-    elif ending.killed:
-        reason = "killed, since it did not stop by itself in time; what came after its last checkpoint is lost"
-    elif ending.terminated:
-        reason = "ended by SIGTERM; what came after its last checkpoint is lost"
-    else:
-        reason = "stopped"
-    return reason
+        return _with("killed", lost)
+    if figures.step == 0:
+        return "stopped before its first step"
+    if ending.killed:
+        return _with("killed, since it did not stop by itself in time", lost)
+    return _with("ended by SIGTERM" if ending.terminated else "stopped", lost)
 
 
 def _with(reason: str, left: str) -> str:

@@ -30,9 +30,9 @@ def why_read_only(folder: RunFolder) -> str:
     if not stat.S_ISDIR(status.st_mode):
         return f"{folder.path} is a link or a file, not a run's folder; open what it points to"
     if status.st_uid != os.geteuid():
-        return f"{folder.id} belongs to {_user(status.st_uid)}; it can only be looked at"
+        return f"this run belongs to {_user(status.st_uid)}; it can only be looked at"
     if not status.st_mode & stat.S_IWUSR or not os.access(folder.path, os.W_OK | os.X_OK):
-        return f"{folder.path} cannot be written; it can only be looked at"
+        return f"this run can only be looked at, for its folder cannot be written: {folder.path}"
     return ""
 
 

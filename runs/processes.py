@@ -86,6 +86,20 @@ def find_tagged(tag: str) -> tuple[ProcessIdentity, ...]:
     return tuple(identity for identity in found if identity is not None)
 
 
+def find_with_prefix(prefix: str) -> tuple[ProcessIdentity, ...]:
+    """As `find_tagged`, with every tag that begins so."""
+    if not prefix:
+        return ()
+    wanted = f"{TAG_VARIABLE}={prefix}".encode()
+    me = os.getpid()
+    found = (
+        identify(pid)
+        for pid in _own_pids()
+        if pid != me and any(part.startswith(wanted) for part in _environment(pid))
+    )
+    return tuple(identity for identity in found if identity is not None)
+
+
 def live_tags() -> frozenset[str]:
     """The run tags of all processes of this user, by one look at each."""
     start = f"{TAG_VARIABLE}=".encode()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import time
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +19,7 @@ from typing import Literal
 import msgspec
 
 from presets.config import ConfigError
+from presets.known import known_file
 from runs import control, launch
 from runs.folder import RunFolder, all_runs
 from runs.lock import RunBusy, hold, is_locked
@@ -28,14 +30,19 @@ from runs.queue_entry import is_waiting, kept_environment, owner_of, queue_lock,
 from runs.queue_entry import withdraw as withdraw
 from runs.spawn import LaunchFailed, log_size, refuse_logout, said, spawn_waiting
 from runs.status import latest_attempt, read_status
-from runs.trust import is_known
+from runs.trust import is_known, remember_run
 
 Where = Literal["up", "down", "first", "last"]
 
-_REVIVE_FILE = ".queue-revive.lock"
 _UP_S = 10.0
+_AGAIN_S, _AGAIN_MAX_S = 5.0, 60.0  # before a supervisor that did not come up is started once more
+_MOST_TRIED_BYTES = 1 << 20
 _POLL_S = 0.02
 _IN_THE_QUEUE = " in the queue"
+_NOT_REVIVED = (
+    "does not begin by itself: this machine does not know its settings, or no longer; "
+    "look at them and start it, or take it out of the queue"
+)
 _ORDINALS = ("", "next", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
@@ -55,7 +62,7 @@ def waiting(runs: Path) -> tuple[Waiting, ...]:
     found: list[Waiting] = []
     for folder, entry in in_order(runs):
         place = places[entry.host] = places.get(entry.host, 0) + 1
-        found.append(Waiting(folder, entry, place, _reason(folder, place)))
+        found.append(Waiting(folder, entry, place, _reason(folder, entry, place)))
     return tuple(found)
 
 
@@ -72,11 +79,12 @@ def place_sentence(place: int) -> str:
     return f"{word}{_IN_THE_QUEUE}"
 
 
-def _reason(folder: RunFolder, place: int) -> str:
+def _reason(folder: RunFolder, entry: QueueEntry, place: int) -> str:
     """What its supervisor says, except a place that no longer holds, since others moved or began."""
     status = read_status(folder)
-    if status.state == "queued" and not status.supervised and not _may_be_revived(folder):
-        return "does not begin by itself: its settings are not those that were queued; take it out of the queue"
+    is_ours_to_start = entry.host == this_host() and not why_read_only(folder)
+    if status.state == "queued" and not status.supervised and is_ours_to_start and not _may_be_revived(folder):
+        return _NOT_REVIVED
     says_more = status.state == "queued" and status.reason and not status.reason.endswith(_IN_THE_QUEUE)
     is_first = place == 1 or not status.supervised
     return status.reason if says_more and is_first else place_sentence(place)
@@ -85,13 +93,21 @@ def _reason(folder: RunFolder, place: int) -> str:
 def enqueue(folder: RunFolder, resume: str = "", num_processes: int = 0, despite_logout: bool = False) -> None:
     """Put a run at the end of the queue, and start the supervisor that waits with it; returns once that is up.
 
-    resume, num_processes: as of `launch.start`. Call it off the event loop, for it may take 10 s. Raises RunBusy
-    when the run is live or waits already, ReadOnlyRun, LaunchFailed, LogoutWouldKill, ConfigError, OSError.
+    resume, num_processes: as of `launch.start`. Whoever calls it has asked about unknown settings: from now on
+    they are known, so that the run comes back after a reboot. Call it off the event loop: it may take 10 s.
+    Raises RunBusy when the run is live or waits already, LaunchFailed with a sentence, ReadOnlyRun,
+    LogoutWouldKill, ConfigError, OSError.
     """
     require_startable(folder)
     launch.configured(folder, num_processes)
     launch.refuse_live(folder)
     refuse_logout(despite_logout)
+    remember_run(folder)
+    if not is_known(folder.config_text()):
+        raise LaunchFailed(
+            f"{folder.about().name} cannot wait: its settings cannot be noted in {known_file()}, so that nothing "
+            "would start it again after a reboot; make that file writable, or start the run at once"
+        )
     runs = folder.path.parent
     attempt = latest_attempt(folder)
     with queue_lock(runs):
@@ -148,32 +164,75 @@ def put_off(folder: RunFolder) -> None:
             write_entry(folder, msgspec.structs.replace(entry, order=order))
 
 
-def revive(runs: Path) -> int:
+def revive(runs: Path, wait_s: float = _UP_S / 2) -> int:
     """Start the supervisors of waiting runs of this machine that have none; how many.
 
-    Cheap when there is nothing to do, though it may take 5 s where there is: call it off the event loop. Several
-    callers at once are safe: one does it, and each run's lock lets one supervisor in. Raises nothing.
+    One that does not come up is tried again later and later, up to a minute. Cheap when there is nothing to do,
+    though where there is it may take `wait_s`, and what starting a process takes: call it off the event loop.
+    Several callers at once are safe: one does it, and each run's lock lets one supervisor in. Raises nothing.
     """
     if not _unattended(runs):
         return 0
     try:
-        descriptor = hold(runs / _REVIVE_FILE, wait_s=0)
+        descriptor = hold(runs / f".queue-revive-{os.geteuid()}.lock", wait_s=0)
     except OSError:
         return 0
     if descriptor is None:
         return 0  # somebody else is at it
     try:
-        lacking = _unattended(runs)
-        for process in [spawn_waiting(folder, entry) for folder, entry in lacking]:
-            process.wait()
-        deadline = time.monotonic() + _UP_S / 2
-        for folder, _ in lacking:
-            _comes_up(folder, deadline - time.monotonic())
-        return len(lacking)
-    except OSError:
-        return 0
+        begun = _start_anew(_unattended(runs), descriptor)
     finally:
-        os.close(descriptor)
+        os.close(descriptor)  # before any waiting: a caller that is suspended meanwhile must not keep others out
+    for _, process in begun:
+        process.wait()
+    deadline = time.monotonic() + wait_s
+    for folder, _ in begun:
+        _comes_up(folder, deadline - time.monotonic())
+    return len(begun)
+
+
+class _Try(msgspec.Struct, frozen=True):
+    """When a waiting run's supervisor was started anew, in Unix seconds, and how often in vain before."""
+
+    time: float
+    num_before: int
+
+
+def _start_anew(
+    lacking: list[tuple[RunFolder, QueueEntry]], descriptor: int
+) -> list[tuple[RunFolder, subprocess.Popen[bytes]]]:
+    """Start those that are due; descriptor: of the held lock, whose file says what was tried."""
+    try:
+        tried = msgspec.json.decode(os.pread(descriptor, _MOST_TRIED_BYTES, 0), type=dict[str, _Try])
+    except (OSError, ValueError, msgspec.MsgspecError):
+        tried = {}
+    now = time.time()
+    tries: dict[str, _Try] = {}
+    begun = []
+    for folder, entry in lacking:
+        last = tried.get(entry.owner)
+        if last is not None and _has_spoken_since(folder, last.time):
+            last = None  # it came up, and was ended since
+        pause_s = min(_AGAIN_S * 2.0 ** min(last.num_before, 10), _AGAIN_MAX_S) if last else 0.0
+        if last is not None and last.time <= now < last.time + pause_s:
+            tries[entry.owner] = last
+            continue
+        tries[entry.owner] = _Try(now, last.num_before + 1 if last else 0)
+        # what is wrong with one folder is no reason to forsake the others
+        with contextlib.suppress(OSError, ValueError):
+            begun.append((folder, spawn_waiting(folder, entry)))
+    with contextlib.suppress(OSError):  # without room it is tried more often than need be
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, msgspec.json.encode(tries), 0)
+    return begun
+
+
+def _has_spoken_since(folder: RunFolder, since: float) -> bool:
+    """Whether a supervisor has written the run's state since then: the first that it does with the lock."""
+    try:
+        return folder.state_file.stat(follow_symlinks=False).st_mtime >= since
+    except OSError:
+        return False
 
 
 def _unattended(runs: Path) -> list[tuple[RunFolder, QueueEntry]]:

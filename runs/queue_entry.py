@@ -16,12 +16,11 @@ from runs.lock import hold, is_locked
 from runs.ownership import require_ours
 from runs.processes import ProcessIdentity, is_alive
 
-LOCK_FILE = ".queue.lock"
 LOCK_WAIT_S = 10.0
 
 # what decides where a run finds its devices and data, and holds no secret: it must not depend on who revives it
 _KEPT = re.compile(
-    r"CUDA_VISIBLE_DEVICES|CUDA_DEVICE_ORDER|TINYTRAIN_CACHE|HF_(HOME|ENDPOINT|HUB_OFFLINE|HUB_CACHE|DATASETS_CACHE"
+    r"(CUDA|HIP|ROCR)_VISIBLE_DEVICES|CUDA_DEVICE_ORDER|TINYTRAIN_CACHE|HF_(HOME|ENDPOINT|HUB_OFFLINE|HUB_CACHE|DATASETS_CACHE"
     r"|DATASETS_OFFLINE)|OMP_\w+|NCCL_\w+|GLOO_\w+|TORCH_\w+|PYTORCH_\w+"
 )
 
@@ -86,12 +85,21 @@ def environment_of(entry: QueueEntry, environment: Mapping[str, str]) -> dict[st
     return others | kept_environment(entry.environment)
 
 
+def lock_file(runs: Path) -> Path:
+    """What `queue_lock` holds. Each user has one, since nobody can open that of another."""
+    return runs / f".queue-{os.geteuid()}.lock"
+
+
 @contextlib.contextmanager
 def queue_lock(runs: Path, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
-    """Decide alone who is next, and on which devices. Raises TimeoutError when others do not let go, OSError."""
-    descriptor = hold(runs / LOCK_FILE, wait_s)
+    """Decide alone who is next, and on which devices. Raises TimeoutError when others do not let go, OSError.
+
+    Alone among the processes of this user: another's runs are closed to us, so that a lock in common has no use.
+    """
+    path = lock_file(runs)
+    descriptor = hold(path, wait_s)
     if descriptor is None:
-        raise TimeoutError(f"another process does not let go of {runs / LOCK_FILE}; try again")
+        raise TimeoutError(f"another process does not let go of {path}; try again")
     try:
         yield
     finally:

@@ -23,6 +23,7 @@ MARK_BYTES = 160
 # what stands in a run may be from anybody
 _MOST_RANKS = 1 << 16
 _LATEST_S = 1e11
+_MOST_STEPS = 1 << 62
 
 
 class RankProcess(msgspec.Struct, frozen=True):
@@ -78,6 +79,12 @@ def read_marks(attempt: Attempt) -> tuple[RankMark, ...]:
                 rank = int(number)
                 found.append(RankMark(rank, mark, read_struct(process_file(attempt, rank), RankProcess)))
     return tuple(sorted(found, key=lambda each: each.rank))
+
+
+def marked_step(attempt: Attempt) -> int:
+    """Steps that the first rank has made by its own mark; 0 when it left none. Never raises."""
+    mark = read_struct(mark_file(attempt, 0), Mark)
+    return mark.step if mark is not None and 0 <= mark.step < _MOST_STEPS else 0
 
 
 def last_moved(attempt: Attempt) -> float:

@@ -12,14 +12,15 @@ from typing import Any
 
 from presets.config import ConfigError
 from presets.schema import RunConfig
+from runs.attempt_tail import AttemptTail
 from runs.eta import EtaEstimator
 from runs.events import AttemptStarted, decode_event
 from runs.folder import About, Attempt, RunFolder, read_struct
 from runs.metric_records import in_order, number, numbers
 from runs.outcome import read_failure
-from runs.records import RecordTail
+from runs.rank_marks import marked_step
 from runs.series import Series
-from runs.series_cache import CoveredTail, ReadState, cover, load
+from runs.series_cache import ReadState, load
 from runs.series_keeper import CacheKeeper
 from runs.series_table import SeriesTable
 from runs.snapshot import RunSnapshot as RunSnapshot
@@ -32,27 +33,17 @@ _NUM_RATES = 5
 _ETA_POINTS = 300
 
 
-class _AttemptTail:
-    def __init__(self, attempt: Attempt) -> None:
-        self.attempt = attempt
-        self.metrics = RecordTail(attempt.metrics_file)
-        self.events = RecordTail(attempt.events_file)
-        self.is_placed = False  # its place on the step axis is known
-        self.first_step: float | None = None  # of its records
-        self.elapsed_s = 0.0
-
-
 class RunReader:
     """Holds the place it has read to in every file; one reader belongs to one thread."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
-        self._tails: list[_AttemptTail] = []
+        self._tails: list[AttemptTail] = []
         self._table = SeriesTable()
         self._story = Story()
         self._best: tuple[float, int] | None = None
         self._eta = EtaEstimator()
-        self._step = 0
+        self._step = self._marked_step = 0
         self._time = 0.0
         self._num_out_of_order = 0
         self._version = 0
@@ -73,6 +64,9 @@ class RunReader:
         if status != self._status:
             self._status = status
             self._error = self._read_error() if status.state == "failed" else None
+            self._version += 1
+        if self._marked_step != (marked := self._read_mark()):
+            self._marked_step = marked
             self._version += 1
         last = self._snapshot
         if last is None or last.version != self._version or last.is_behind != is_behind:
@@ -116,7 +110,7 @@ class RunReader:
         attempts = self.folder.attempts()
         if not self._tails and attempts:
             self._restore(attempts)
-        self._tails += [_AttemptTail(attempt) for attempt in attempts[len(self._tails) :]]
+        self._tails += [AttemptTail(attempt) for attempt in attempts[len(self._tails) :]]
 
     def _read_slice(self) -> bool:
         """Read attempts in their order, for a short while; True when there is more to read."""
@@ -140,7 +134,7 @@ class RunReader:
                     return True
         return False
 
-    def _place(self, tail: _AttemptTail, step: float) -> None:
+    def _place(self, tail: AttemptTail, step: float) -> None:
         """An attempt goes on from `step`: hide what earlier attempts recorded after it."""
         tail.is_placed = True
         self._eta = EtaEstimator()
@@ -151,7 +145,7 @@ class RunReader:
         self._step = min(self._step, int(step))
         self._best = self._find_best()
 
-    def _take_events(self, tail: _AttemptTail) -> None:
+    def _take_events(self, tail: AttemptTail) -> None:
         for record in tail.events.poll_all():
             event = decode_event(record)
             self._story.take(event, self._time)
@@ -159,7 +153,7 @@ class RunReader:
                 self._place(tail, event.step)
             self._version += 1
 
-    def _take_records(self, tail: _AttemptTail, records: Sequence[dict[str, Any]]) -> None:
+    def _take_records(self, tail: AttemptTail, records: Sequence[dict[str, Any]]) -> None:
         """Add records of an attempt in the order of the file, whole columns at a time: there may be millions."""
         num_records = len(records)
         records = in_order(records, self._step)
@@ -193,6 +187,17 @@ class RunReader:
     def _elapsed_s(self) -> float:
         return sum(tail.elapsed_s for tail in self._tails)
 
+    def _read_mark(self) -> int:
+        """How far the engine is by its own mark, where records wait for room on the disk; else 0."""
+        waits = self._story.is_disk_full and self._status.is_live and self._tails
+        return marked_step(self._tails[-1].attempt) if waits else 0
+
+    def _whole_elapsed_s(self) -> float:
+        """Of all attempts: to their ends, as far as they have one; of a live one to its last record."""
+        is_over = self._status.state == "queued" or not self._status.is_live
+        before_s = sum(tail.length_s(is_over=True) for tail in self._tails[:-1])
+        return before_s + sum(tail.length_s(is_over=is_over) for tail in self._tails[-1:])
+
     def _read_error(self) -> ErrorReport | None:
         return read_failure(self.folder, self._tails[-1].attempt) if self._tails else None
 
@@ -210,7 +215,10 @@ class RunReader:
 
     def _make_snapshot(self, is_behind: bool) -> RunSnapshot:
         total = self._length()
-        remaining = self._eta.remaining_s(total) if self._status.is_live and total else None
+        outcome = self._status.outcome
+        # of what is about to end, waits, or cannot record, the last records say nothing
+        is_known = self._status.state == "running" and not self._story.is_disk_full
+        remaining = self._eta.remaining_s(total) if is_known and total else None
         return RunSnapshot(
             folder=self.folder,
             about=self._about,
@@ -220,9 +228,9 @@ class RunReader:
             phase=self._story.phase,
             baselines=self._story.baselines,
             error=self._error,
-            step=self._step,
+            step=max(self._step, self._marked_step, outcome.step if outcome else 0),
             total_steps=total,
-            elapsed_s=self._elapsed_s(),
+            elapsed_s=self._whole_elapsed_s(),
             eta_s=remaining[0] if remaining else None,
             eta_spread_s=remaining[1] if remaining else None,
             tokens_per_second=self._tokens_per_second(),
@@ -258,7 +266,7 @@ class RunReader:
         if [tail.attempt for tail in state.tails] != [attempt.number for attempt in attempts[: len(state.tails)]]:
             return
         for attempt, covered in zip(attempts, state.tails, strict=False):
-            tail = _AttemptTail(attempt)
+            tail = AttemptTail(attempt)
             self._tails.append(tail)
             tail.metrics.go_to(covered.place)
             tail.first_step, tail.elapsed_s = covered.first_step, covered.elapsed_s
@@ -292,18 +300,12 @@ class RunReader:
         """What is known beside the columns. Raises OSError."""
         last = max((index for index, tail in enumerate(self._tails) if tail.is_placed), default=-1)
         return ReadState(
-            tails=tuple(_covered(tail) for tail in self._tails[: last + 1]),
+            tails=tuple(tail.covered() for tail in self._tails[: last + 1]),
             step=self._step,
             time=self._time,
             best=self._best,
             num_out_of_order=self._num_out_of_order,
         )
-
-
-def _covered(tail: _AttemptTail) -> CoveredTail:
-    return cover(
-        tail.attempt.number, tail.attempt.metrics_file, tail.metrics.place, tail.elapsed_s, tail.first_step
-    )
 
 
 def read_error(attempt: Attempt) -> ErrorReport | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 
@@ -17,7 +19,10 @@ class DeviceProcess(msgspec.Struct, frozen=True):
 
 
 class DeviceReading(msgspec.Struct, frozen=True):
-    """One device. processes is None when the driver does not tell; problem is a sentence, or empty."""
+    """One device. processes is None when the driver does not tell; problem is a sentence, or empty.
+
+    uuid: such as "GPU-8932f937-d72c-…", empty when the driver does not tell.
+    """
 
     index: int
     name: str
@@ -29,6 +34,7 @@ class DeviceReading(msgspec.Struct, frozen=True):
     power_limit_w: float | None = None
     processes: tuple[DeviceProcess, ...] | None = None
     problem: str = ""
+    uuid: str = ""
 
     def memory_of(self, tag_prefix: str) -> int | None:
         """Bytes held by the run whose tags begin so, or None when that cannot be told."""
@@ -40,6 +46,16 @@ class DeviceReading(msgspec.Struct, frozen=True):
         if not own and any(process.tag is None for process in self.processes):
             return None
         return sum(process.memory_bytes or 0 for process in own)
+
+
+def find_device(devices: Iterable[DeviceReading], name: str) -> DeviceReading | None:
+    """The one that CUDA_VISIBLE_DEVICES means by a number, or by a UUID or enough of its beginning."""
+    if name.isdecimal():
+        found = [device for device in devices if device.index == int(name)]
+    else:
+        is_uuid = name.startswith("GPU-")
+        found = [device for device in devices if is_uuid and device.uuid.startswith(name)]
+    return found[0] if len(found) == 1 else None
 
 
 class HostReading(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ _TAIL_BYTES = 64 << 10
 _LONGEST_LINE_BYTES = 16 << 20
 _TORN = b"\0"  # in front of what is left of a line, so that it never counts as whole
 _SYNC_INTERVAL_S = 1.0
+_NO_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # this file system cannot, which is no failure
 _MOST_WAITING_BYTES = 4 << 20  # some ten thousand records
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
@@ -46,64 +47,78 @@ class RecordWriter:
     """Appends records to a file of its own; one `write()` a record, so a kill loses none that was acknowledged.
 
     At most the last line stays unfinished: the kernel may cut a write short where it crosses a page.
-    A record is acknowledged when `write` returns True. Without room on the disk it returns False, the file is
-    cut back to its last whole record, and the record waits in memory; later writes put down first what waits,
-    in order. Recording pauses so, and training goes on.
+    A record is acknowledged when `write` returns True. Where the disk takes none, for want of room or because a
+    network lost it, it returns False, the file is cut back to its last whole record, and the record waits in
+    memory; later writes put down first what waits, in order. Recording pauses so, and training goes on.
 
-    num_dropped: records that waited and were given up for newer ones.
+    A file system across a network says often only in a sync, or in a later write, that it lost what it had taken.
+    So what came since the last sync is kept, and after any error it waits again, to be written over itself.
+
+    num_dropped: records that waited and were given up for newer ones. problem: why records wait when room is not
+    the reason, in the system's words; else empty.
     """
 
     def __init__(self, path: Path, most_waiting_bytes: int = _MOST_WAITING_BYTES) -> None:
         """Raises FileExistsError: a new attempt is a new file, never an old tail continued."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        self._fd = os.open(path, flags, 0o600)
-        self._end = 0
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._end = self._synced_end = 0
         self._seq = 0
         self._is_torn = False
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
+        self._num_written = 0  # of those that wait, the first: what a reader may have seen already
+        self._unsynced: list[bytes] = []
         self._most_waiting_bytes = most_waiting_bytes
         self._synced_at = time.monotonic()
         self.num_dropped = 0
+        self.problem = ""
 
     @property
     def num_waiting(self) -> int:
-        """Records that wait in memory for room on the disk."""
+        """Records that wait in memory until the disk takes them."""
         return len(self._waiting)
 
     def write(self, record: Mapping[str, Any] | msgspec.Struct) -> bool:
-        """Append one record with the next `seq`. Raises OSError for anything but a full disk."""
+        """Append one record with the next `seq`; False when it waits."""
         line = self._line(record)
         if (self._waiting and not self.flush()) or not self._append(line):
             self._wait_with(line)
             return False
-        if time.monotonic() - self._synced_at > _SYNC_INTERVAL_S:
-            self.sync()
-        return True
+        return time.monotonic() - self._synced_at <= _SYNC_INTERVAL_S or self.sync()
 
     def hold(self, record: Mapping[str, Any] | msgspec.Struct) -> None:
-        """Let a record wait in memory without trying: for whoever knows that there is no room."""
+        """Let a record wait in memory without trying: for whoever knows that it cannot be written."""
         self._wait_with(self._line(record))
 
     def flush(self) -> bool:
-        """Put down what waits, oldest first; whether nothing waits any more. Raises as `write` does."""
+        """Put down what waits, oldest first; whether nothing waits any more."""
         while self._waiting:
             if not self._append(self._waiting[0]):
                 return False
             self._waiting_bytes -= len(self._waiting.popleft())
+            self._num_written = max(0, self._num_written - 1)
         return True
 
-    def sync(self) -> None:
-        """Force what was written to the disk; called at most every second, and before a checkpoint counts."""
+    def sync(self) -> bool:
+        """Force what was written to the disk; at most every second, and before a checkpoint counts.
+
+        False when the disk did not take it: then it waits.
+        """
         try:
             os.fsync(self._fd)
         except OSError as error:
-            if not is_full(error) and error.errno != errno.EIO:
-                raise
-        self._synced_at = time.monotonic()
+            if error.errno not in _NO_SYNC:
+                self._take_back(error)
+                return False
+        finally:
+            self._synced_at = time.monotonic()
+        self._unsynced.clear()
+        self._synced_end = self._end
+        self.problem = ""
+        return True
 
     def close(self) -> None:
-        """Put down what waits, if there is room for it; sync and close."""
+        """Put down what waits, if the disk takes it; sync and close. Raises OSError when closing fails."""
         self.flush()
         self.sync()
         os.close(self._fd)
@@ -116,28 +131,43 @@ class RecordWriter:
     def _wait_with(self, line: bytes) -> None:
         self._waiting.append(line)
         self._waiting_bytes += len(line)
-        while self._waiting_bytes > self._most_waiting_bytes and len(self._waiting) > 2:
-            # never the first: a reader may have seen the beginning of it, which the same line has to complete
-            self._waiting_bytes -= len(self._waiting[1])
-            del self._waiting[1]
+        # never what was written, nor the next: a reader may have seen it, or the beginning of it, which the same
+        # line has to complete
+        oldest = self._num_written + 1
+        while self._waiting_bytes > self._most_waiting_bytes and len(self._waiting) > oldest + 1:
+            self._waiting_bytes -= len(self._waiting[oldest])
+            del self._waiting[oldest]
             self.num_dropped += 1
 
     def _append(self, line: bytes) -> bool:
         if self._is_torn and not self._cut_back():
             return False  # half a record would glue itself to this one
         try:
-            written = os.write(self._fd, line)
+            written = os.pwrite(self._fd, line, self._end)
         except OSError as error:
-            if not is_full(error):
-                raise
-            written = 0
+            self._take_back(error)
+            return False
         if written == len(line):
             self._end += written
+            self._unsynced.append(line)
             return True
+        self.problem = ""  # cut short: there is no room
         if written:
             self._is_torn = True
             self._cut_back()
         return False
+
+    def _take_back(self, error: OSError) -> None:
+        """Let what came since the last sync wait again: nobody knows what the disk has of it.
+
+        It stays in the file meanwhile, and is written over itself, so that no reader misses it.
+        """
+        self.problem = "" if is_full(error) else error.strerror or str(error)
+        self._waiting.extendleft(reversed(self._unsynced))
+        self._waiting_bytes += sum(map(len, self._unsynced))
+        self._num_written += len(self._unsynced)
+        self._unsynced.clear()
+        self._end = self._synced_end
 
     def _cut_back(self) -> bool:
         try:

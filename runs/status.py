@@ -17,7 +17,7 @@ from runs.folder import Attempt, RunFolder, read_struct
 from runs.hang_watch import standing_sentence
 from runs.lock import is_locked
 from runs.processes import ProcessIdentity as ProcessIdentity
-from runs.processes import find_tagged, is_alive, is_here, this_host
+from runs.processes import find_with_prefix, is_alive, is_here, this_host
 from runs.queue_entry import QueueEntry, read_entry
 from runs.rank_marks import last_moved
 from runs.records import last_records
@@ -59,7 +59,8 @@ class Outcome(msgspec.Struct, frozen=True):
     """`outcome.json` of an attempt: by the engine when it ends by itself, else by the supervisor.
 
     Losses are validation losses in nats; None when there was no evaluation. elapsed_s: of this attempt.
-    left: processes or device memory that outlived it, as a sentence; empty when it was seen that nothing did.
+    left: processes or device memory that outlived it, as a sentence. proof: that nothing did, in words; empty when
+    nobody looked. saved_step: of the newest checkpoint, 0 when there is none; None when nobody knows.
     """
 
     state: Literal["finished", "stopped", "paused", "failed"]
@@ -73,6 +74,14 @@ class Outcome(msgspec.Struct, frozen=True):
     ended: float = 0.0
     exit_code: int | None = None
     left: str = ""
+    proof: str = ""
+    saved_step: int | None = None
+
+    @property
+    def num_lost(self) -> int:
+        """Steps that a stopped or paused run has made in vain: they came after its last checkpoint."""
+        ended_early = self.state in ("stopped", "paused") and self.saved_step is not None
+        return max(0, self.step - (self.saved_step or 0)) if ended_early else 0
 
 
 class RunStatus(msgspec.Struct, frozen=True):
@@ -162,12 +171,17 @@ def tag_prefix(folder: RunFolder) -> str:
 
 
 def engine_processes(folder: RunFolder, state: StateRecord | None) -> tuple[ProcessIdentity, ...]:
-    """The processes of the run's newest attempt that are alive on this machine; the supervisor is not one."""
+    """The processes of the run that are alive on this machine; the supervisor is not one.
+
+    Of any attempt, since a full disk may have kept the newest one's tag out of `state.json`. None when the
+    supervisor is of another machine: what runs here then, `join` watches over.
+    """
+    if state is not None and not is_here(state.supervisor):
+        return ()
     try:
-        is_its_own = state is not None and state.tag.startswith(tag_prefix(folder))
+        return find_with_prefix(tag_prefix(folder))
     except OSError:
         return ()
-    return find_tagged(state.tag) if state is not None and is_its_own else ()
 
 
 def last_sign_of_life(attempt: Attempt) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from runs.events import AttemptStarted, Baselines, ControlAnswered, Event, Probed, Progress
+from runs.events import AttemptStarted, Baselines, ControlAnswered, DiskNoticed, Event, Probed, Progress
 
 _NUM_EVENTS = 500
 _NUM_PROBES = 1024
@@ -23,6 +23,7 @@ class Story:
         self.started: AttemptStarted | None = None
         self.phase: Progress | None = None
         self.baselines: Baselines | None = None
+        self.is_disk_full = False  # records or checkpoints wait for room
 
     def take(self, event: Event, recorded: float) -> None:
         """Add an event. recorded: Unix time of the newest record."""
@@ -37,7 +38,7 @@ class Story:
                 self.probes = self.probes[:middle:2] + self.probes[middle:]
             return
         if isinstance(event, AttemptStarted):
-            self.started, self.phase = event, None
+            self.started, self.phase, self.is_disk_full = event, None, False
             self.total_steps = event.total_steps
         elif isinstance(event, Baselines):
             self.baselines = event
@@ -45,6 +46,8 @@ class Story:
             self.total_steps = event.total_steps or self.total_steps
             if event.accepted:
                 self.controls = [*self.controls[-_NUM_CONTROLS:], event]
+        elif isinstance(event, DiskNoticed):
+            self.is_disk_full = event.is_full
         self.events.append(event)
 
     def go_on_from(self, step: float) -> None:

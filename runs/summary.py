@@ -9,8 +9,9 @@ from pathlib import Path
 from presets import corpora
 from presets.config import ConfigError
 from runs.disk import bytes_under
-from runs.events import AttemptStarted, ControlAnswered, Evaluated, decode_event
+from runs.events import AttemptStarted, ControlAnswered, DiskNoticed, Evaluated, decode_event
 from runs.folder import Attempt, RunFolder, all_runs
+from runs.rank_marks import marked_step
 from runs.reader import read_error
 from runs.records import RecordTail, last_records
 from runs.status import Outcome, RunStatus, read_outcome, read_status
@@ -19,6 +20,8 @@ _SLICE_BYTES = 256 << 10
 _HEAD_BYTES = 16 << 10
 _DETAIL_S = 0.05
 _NUM_LOSSES = 64
+_KINDS = frozenset({"attempt_started", "evaluated", "control_answered", "disk"})
+_DISK_FULL = "disk full: make room; until then records or checkpoints wait"
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class RunSummary:
 
     losses: the newest evaluations, oldest first. num_bytes: None until it has been counted. Both come a few
     polls later for runs that have ended, so that a long list is there at once.
+    root_cause: why it failed. remark: what else one must know beside the state: a full disk, how it was killed.
     """
 
     folder: RunFolder
@@ -47,6 +51,7 @@ class RunSummary:
     losses: tuple[float, ...]
     num_bytes: int | None
     root_cause: str
+    remark: str = ""
 
 
 class RunIndex:
@@ -84,6 +89,8 @@ class _Entry:
         self._stamp: tuple[int, ...] = ()
         self._started: AttemptStarted | None = None
         self._total_steps = 0
+        self._begun = (0, 0)  # the newest attempt that has begun, and the step it went on from
+        self._is_disk_full = False
         self._tails: list[RecordTail] = []
         self._evaluations: list[tuple[int, float]] = []
 
@@ -118,7 +125,8 @@ class _Entry:
         else:
             self._follow(attempts, to_the_end=not status.is_live)
         best_loss, best_step, last_loss = self._losses(outcome)
-        last = last_records(attempts[-1].metrics_file, _HEAD_BYTES) if attempts and not outcome else []
+        ended = outcomes[-1] if outcomes else None  # also of a run that waits to go on from there
+        last = last_records(attempts[-1].metrics_file, _HEAD_BYTES) if attempts and not ended else []
         return RunSummary(
             folder=folder,
             id=folder.id,
@@ -126,20 +134,32 @@ class _Entry:
             preset=about.preset,
             dataset=self._started.dataset if self._started else _planned_dataset(folder),
             status=status,
-            step=outcome.step if outcome else int(_figure(last, "step")),
-            total_steps=outcome.total_steps if outcome else self._total_steps,
+            step=ended.step if ended else self._live_step(attempts, outcomes, last),
+            total_steps=ended.total_steps if ended else self._total_steps,
             best_loss=best_loss,
             best_step=best_step,
             last_loss=last_loss,
-            elapsed_s=sum(ended.elapsed_s for ended in outcomes if ended)
-            + (0.0 if outcome else _figure(last, "elapsed_s")),
+            elapsed_s=sum(one.elapsed_s for one in outcomes if one) + _figure(last, "elapsed_s"),
             created=about.created,
             tags=about.tags,
             note=about.note,
             losses=tuple(loss for _, loss in self._evaluations[-_NUM_LOSSES:]),
             num_bytes=None,
             root_cause=_root_cause(attempts, status),
+            remark=_remark(status, self._is_disk_full),
         )
+
+    def _live_step(
+        self, attempts: tuple[Attempt, ...], outcomes: list[Outcome | None], last: list[dict[str, object]]
+    ) -> int:
+        """Of an attempt without outcome. What went before holds until its engine says where it goes on."""
+        if not attempts:
+            return 0
+        number, first = self._begun
+        if last or number == attempts[-1].number:
+            step = max(int(_figure(last, "step")), first if number == attempts[-1].number else 0)
+            return max(step, marked_step(attempts[-1])) if self._is_disk_full else step
+        return next((one.step for one in reversed(outcomes) if one), first)
 
     def _losses(self, outcome: Outcome | None) -> tuple[float | None, int | None, float | None]:
         if outcome is not None and outcome.best_loss is not None:
@@ -153,18 +173,21 @@ class _Entry:
         """Read new events; those after the step at which a later attempt began do not count."""
         for attempt in attempts[len(self._tails) :]:
             self._tails.append(RecordTail(attempt.events_file))
-        for tail in self._tails:
+        for attempt, tail in zip(attempts, self._tails, strict=False):
             for record in tail.poll_all() if to_the_end else tail.poll(_SLICE_BYTES):
-                if record.get("kind") not in ("attempt_started", "evaluated", "control_answered"):
+                if record.get("kind") not in _KINDS:
                     continue
                 event = decode_event(record)
                 if isinstance(event, AttemptStarted):
                     self._started, self._total_steps = event, event.total_steps
+                    self._begun, self._is_disk_full = (attempt.number, event.step), False
                     self._evaluations = [pair for pair in self._evaluations if pair[0] <= event.step]
                 elif isinstance(event, Evaluated) and event.loss == event.loss:
                     self._evaluations.append((event.step, event.loss))
                 elif isinstance(event, ControlAnswered):
                     self._total_steps = event.total_steps or self._total_steps
+                elif isinstance(event, DiskNoticed):
+                    self._is_disk_full = event.is_full
 
 
 def _stamp(folder: RunFolder, row: RunSummary) -> tuple[int, ...]:
@@ -203,6 +226,17 @@ def _figure(records: list[dict[str, object]], name: str) -> float:
         return float(value) if isinstance(value, int | float) else 0.0
     except OverflowError:  # a whole number beyond every float
         return 0.0
+
+
+def _remark(status: RunStatus, is_disk_full: bool) -> str:
+    if status.is_live:
+        return _DISK_FULL if is_disk_full and status.state != "queued" else ""
+    outcome = status.outcome
+    if outcome is None or outcome.state not in ("stopped", "paused"):
+        return ""
+    if outcome.left or outcome.num_lost or outcome.exit_code:  # nobody's wish, or not as it was wished
+        return outcome.reason
+    return ""
 
 
 def _root_cause(attempts: tuple[Attempt, ...], status: RunStatus) -> str:

@@ -71,7 +71,6 @@ def main(arguments: list[str] | None = None) -> int:
     attempt, devices = start
     become_subreaper()
     supervisor = Supervisor(folder, config, attempt, entry.resume if entry else options.resume, devices)
-    supervisor.must_stop = bool(told)
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         told.append(number)
@@ -79,15 +78,17 @@ def main(arguments: list[str] | None = None) -> int:
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
+    supervisor.must_stop = bool(told)  # only now: whatever comes later is its own
     outcome = supervisor.run()
-    log(f"{folder.id}, attempt {attempt.number}: {outcome.state}: {outcome.reason}")
+    became = f"{outcome.state}: {outcome.reason}" if outcome else "told to end before its outcome could be written"
+    log(f"{folder.id}, attempt {attempt.number}: {became}")
     with contextlib.suppress(OSError):
         leave(folder)
     if lock is not None:
         os.close(lock)
     if not told:  # which is how a machine that shuts down says so
         revive(folder.path.parent)
-    return 1 if outcome.state == "failed" else 0
+    return 1 if outcome is None or outcome.state == "failed" else 0
 
 
 def _refusal(folder: RunFolder, lock: int | None, entry: QueueEntry | None, is_queued: bool) -> str:

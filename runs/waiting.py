@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 
@@ -16,6 +17,7 @@ from runs import control
 from runs.devices import Devices, GpuReadings, Pool, choose, claims, given, may_have_gpus, pool_for, waits_for
 from runs.folder import RunFolder, write_atomically
 from runs.lock import is_locked
+from runs.machines import DEVICES_FILE, MachineDevices
 from runs.processes import this_host, this_process
 from runs.queue import in_order, place_sentence, put_off, revive
 from runs.queue_entry import QueueEntry, leave, queue_lock, read_entry
@@ -28,7 +30,8 @@ REVIVE_S = 3.0
 PASSED_OVER_S = 60.0
 """A run whose supervisor nobody could start for that long does not hold up those behind it."""
 
-_COST_SHARE = 0.01  # of one core, for looking through the folder of runs: among very many it looks less often
+_COST_SHARE = 0.01  # of one core, for looking through the folder of runs: among very many it looks less often,
+_SELDOM_S = 60.0  # but not less than that
 _FIRST_READING_AGE_S, _READING_AGE_S = 2.0, 30.0  # a reading costs a process, and strangers come and go slowly
 _DIRECT_WAIT_S = 2.0
 
@@ -52,13 +55,36 @@ def take_at_once(folder: RunFolder, config: RunConfig) -> Devices:
 
     Two starts at once never choose the same free ones. Hold the run's lock. Blocks up to 3 s where there are GPUs.
     """
+
+    def write_down(names: tuple[str, ...]) -> None:
+        _write_state(folder, "starting", time.time(), devices=names)
+
+    return _take(folder.path.parent, config, write_down, apart_from=folder)
+
+
+def take_for_machine(folder: RunFolder, config: RunConfig, machine: Path) -> Devices:
+    """As `take_at_once`, for the part of a run on a machine that joins, whose folder in `ranks/` is given."""
+
+    def write_down(names: tuple[str, ...]) -> None:
+        record = MachineDevices(this_process(), names)
+        write_atomically(machine / DEVICES_FILE, msgspec.json.encode(record))
+
+    return _take(folder.path.parent, config, write_down)
+
+
+def _take(
+    runs: Path,
+    config: RunConfig,
+    write_down: Callable[[tuple[str, ...]], None],
+    apart_from: RunFolder | None = None,
+) -> Devices:
     pool = pool_for(config, os.environ, GpuReadings().read(os.environ))
     names = pool.names[: pool.num_wanted]
     # a queue's lock that somebody keeps, or a full disk, is no reason not to start
-    with contextlib.suppress(OSError), queue_lock(folder.path.parent, _DIRECT_WAIT_S):
-        free = choose(pool, claims(folder.path.parent, apart_from=folder))
+    with contextlib.suppress(OSError), queue_lock(runs, _DIRECT_WAIT_S):
+        free = choose(pool, claims(runs, apart_from=apart_from))
         names = names if free is None else free
-        _write_state(folder, "starting", time.time(), devices=names)
+        write_down(names)
     return given(pool, names, os.environ)
 
 
@@ -91,16 +117,17 @@ class Waiter:
                 self._say("taken out of the queue", "stopped")
                 return None
             self._since = entry.since
-            began = time.monotonic()
+            began, used_s = time.monotonic(), time.thread_time()
             if began >= look_due:
                 devices = self._look(config)
                 if devices is not None:
                     return devices
                 if began >= revive_due:
-                    revive(self._runs)
+                    revive(self._runs, wait_s=0)
                     revive_due = time.monotonic() + REVIVE_S
-                cost = time.monotonic() - began
-                look_due = began + max(LOOK_S, min(cost / _COST_SHARE, 10 * LOOK_S))
+                # its own work alone: waiting for a driver or a lock costs nobody anything
+                used_s = time.thread_time() - used_s
+                look_due = began + max(LOOK_S, min(used_s / _COST_SHARE, _SELDOM_S))
             time.sleep(POLL_S)
         return None
 
@@ -124,7 +151,7 @@ class Waiter:
             if ahead:
                 self._say(place_sentence(ahead + 1))
                 return None
-            pool = self._pool(config)
+            pool, is_judged = self._pool(config)
             with queue_lock(self._runs):
                 if read_entry(self.folder) is None or self._num_ahead():
                     return None
@@ -132,6 +159,8 @@ class Waiter:
                 names = choose(pool, claimed)
                 if names is None:
                     self._say(waits_for(pool, claimed))
+                    return None
+                if not is_judged:  # the run that stood in the way has just ended: ask the driver first
                     return None
                 self._said = ""
                 _write_state(self.folder, "starting", time.time(), devices=names)
@@ -154,21 +183,24 @@ class Waiter:
         self._absent = absent
         return num_ahead
 
-    def _pool(self, config: RunConfig) -> Pool:
-        """The devices to choose from. The driver is asked only when no run of ours stands in the way."""
+    def _pool(self, config: RunConfig) -> tuple[Pool, bool]:
+        """The devices to choose from, and whether it is known what strangers have of them.
+
+        The driver is asked only when no run of ours stands in the way.
+        """
         pool = pool_for(config, os.environ, self._reading)
         if config.launch.device == "cpu" or not may_have_gpus(os.environ):
-            return pool
+            return pool, True
         if self._reading is not None and choose(replace(pool, strangers=frozenset()), claims(self._runs)) is None:
             # what the reading says of the memory is of the runs that will have ended then
             self._reading_due, self._reading_age_s = 0.0, _FIRST_READING_AGE_S
-            return replace(pool, strangers=frozenset())
+            return replace(pool, strangers=frozenset()), False
         if time.monotonic() >= self._reading_due:
             self._reading = self._readings.read(os.environ)
             self._reading_due = time.monotonic() + self._reading_age_s
             self._reading_age_s = min(2 * self._reading_age_s, _READING_AGE_S)
             pool = pool_for(config, os.environ, self._reading)
-        return pool
+        return pool, True
 
     def _say(self, message: str, state: State = "queued") -> None:
         """Write down what is waited for, when that has changed; on a full disk it is said at the next change."""

@@ -170,7 +170,12 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add_analyse_options(analyse, _RUN_HELP)
 
-    stop = verb("stop", "cli_control", "let a run save and end, and wait until it has", "stop last")
+    stop = verb(
+        "stop",
+        "cli_control",
+        "let a run save and end, or take it out of the queue; wait until it has",
+        "stop last",
+    )
     pause = verb("pause", "cli_control", "let a run save and free its device until it is resumed", "pause last")
     kill = verb("kill", "cli_control", "end a run at once, without saving", "kill warm-otter")
     resume = verb(

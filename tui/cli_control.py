@@ -47,11 +47,14 @@ def kill(options: argparse.Namespace) -> int:
     except launch.RunBusy as error:
         warn(str(error))
         return FAILED
-    return _wait(folder, options.json)
+    return _wait(folder, options.json, is_kill=True)
 
 
-def _wait(folder: RunFolder, as_json: bool) -> int:
-    """Wait for the end; the stop ladder bounds it. Ctrl-C ends only the waiting."""
+def _wait(folder: RunFolder, as_json: bool, *, is_kill: bool = False) -> int:
+    """Wait for the end; the stop ladder bounds it. Ctrl-C ends only the waiting.
+
+    Failed is also a stop or a pause that could not save what the run had learnt.
+    """
     told = ""
     while (status := read_status(folder)).is_live:
         if not as_json and status.state in ("stopping", "pausing") and status.reason and status.reason != told:
@@ -59,11 +62,13 @@ def _wait(folder: RunFolder, as_json: bool) -> int:
             say(f"{told}; the next step comes in {max(0.0, status.deadline - time.time()):.0f} s")
         time.sleep(_POLL_S)
     _say_end(folder, status, as_json)
-    return FAILED if status.state == "failed" else DONE
+    has_lost = status.outcome is not None and status.outcome.num_lost > 0 and not is_kill
+    return FAILED if status.state == "failed" or has_lost else DONE
 
 
 def _say_end(folder: RunFolder, status: RunStatus, as_json: bool) -> None:
     if as_json:
         say_json({"id": folder.id, "status": status})
     else:
-        say(f"{folder.about().name} {status.state}: {status.reason}")
+        proof = status.outcome.proof if status.outcome else ""
+        say(f"{folder.about().name} {status.state}: {status.reason}" + (f"; {proof}" if proof else ""))

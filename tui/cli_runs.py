@@ -8,7 +8,8 @@ from typing import Any
 from runs.clock import local_time
 from runs.confusion import label_scores, last_judged, macro_f1
 from runs.events import Evaluated
-from runs.folder import runs_dir
+from runs.folder import RunFolder, runs_dir
+from runs.ownership import why_read_only
 from runs.queue import revive, waiting
 from runs.reader import RunReader, RunSnapshot
 from runs.status import SIGNS
@@ -18,7 +19,9 @@ from tui.cli_output import DONE, number, say, say_json, say_table, warn
 from tui.cli_reference import the_run
 from tui.figures import elapsed
 from tui.label_lines import label_lines
+from tui.run_words import disk_trouble
 
+_READ_ONLY = "⊘"
 _HEADER = ("", "state", "name", "preset", "step", "best", "last", "time", "id")
 
 
@@ -36,6 +39,9 @@ def runs(options: argparse.Namespace) -> int:
         for one in waiting(path):
             if one.folder.id in shown:
                 say(f"{one.folder.about().name}: {one.reason}")
+        for row in rows:
+            if row.remark:
+                say(f"{row.name}: {row.remark}")
     else:
         warn(f"no run in {path}" + (f" answers to {options.filter!r}" if words else ""))
     return DONE
@@ -64,14 +70,19 @@ def _text(row: RunSummary) -> str:
 def _cells(row: RunSummary) -> tuple[str, ...]:
     steps = f"{row.step}/{row.total_steps}" if row.total_steps else str(row.step)
     return (
-        *(SIGNS[row.status.state], row.status.state, row.name, row.preset, steps),
+        *(SIGNS[row.status.state], row.status.state, _marked_name(row.folder, row.name), row.preset, steps),
         *(number(row.best_loss), number(row.last_loss), elapsed(row.elapsed_s), row.id),
     )
 
 
+def _marked_name(folder: RunFolder, name: str) -> str:
+    """The name, with a sign before it where the run is not ours to change."""
+    return f"{_READ_ONLY} {name}" if why_read_only(folder) else name
+
+
 def _row_document(row: RunSummary) -> dict[str, Any]:
     fields = {name: getattr(row, name) for name in row.__dataclass_fields__ if name != "folder"}
-    return {**fields, "path": str(row.folder.path)}
+    return {**fields, "path": str(row.folder.path), "read_only": why_read_only(row.folder)}
 
 
 def _run_document(run: RunSnapshot) -> dict[str, Any]:
@@ -87,14 +98,20 @@ def _run_document(run: RunSnapshot) -> dict[str, Any]:
         "probes": run.probes[-1].probes if run.probes else (),
         "classification": _labels_document(run),
         "num_damaged_records": run.num_skipped,
+        "disk_full": disk_trouble(run),
+        "read_only": why_read_only(run.folder),
     }
 
 
 def _say_run(run: RunSnapshot) -> None:
     about, status = run.about, run.status
-    say(f"{SIGNS[status.state]} {about.name}  {status.state}" + (f": {status.reason}" if status.reason else ""))
+    name = _marked_name(run.folder, about.name)
+    say(f"{SIGNS[status.state]} {name}  {status.state}" + (f": {status.reason}" if status.reason else ""))
+    if trouble := disk_trouble(run):
+        say(f"! {trouble}")
     made = local_time(about.created, "%Y-%m-%d %H:%M") if about.created else "?"
     facts = [
+        ("⊘", why_read_only(run.folder)),
         ("folder", str(run.folder.path)),
         ("preset", f"{about.preset or '(none)'}, made {made}"),
         ("tags", ", ".join(about.tags)),
@@ -106,6 +123,9 @@ def _say_run(run: RunSnapshot) -> None:
         facts.append(("model", f"{start.num_parameters:,} parameters, {start.device} {start.precision}"))
     of = f" of {run.total_steps:,}" if run.total_steps else ""
     facts.append(("step", f"{run.step:,}{of}, in {elapsed(run.elapsed_s)}"))
+    outcome = status.outcome
+    if outcome is not None:
+        facts.append(("its end", outcome.proof))
     if run.best_loss is not None:
         facts.append(("best", f"validation loss {run.best_loss:.4f} at step {run.best_step or 0:,}"))
     if run.baselines:

@@ -131,6 +131,7 @@ def start_and_follow(folder: RunFolder, resume: str, options: argparse.Namespace
         from tui.cli_queue import enqueue
 
         return enqueue(folder, resume, options)
+    _say_who_is_there(folder, getattr(options, "processes", 0))
     try:
         launch.start(folder, resume, getattr(options, "processes", 0), despite_logout=True)
     except (launch.RunBusy, launch.ReadOnlyRun) as error:
@@ -149,6 +150,20 @@ def start_and_follow(folder: RunFolder, resume: str, options: argparse.Namespace
     if options.detach:
         return DONE
     return _follow(folder, options.json, interrupts)
+
+
+def _say_who_is_there(folder: RunFolder, num_processes: int) -> None:
+    """A run that a person starts begins at once; who has its devices, or waits for them, is at least said."""
+    from runs.devices import free_now
+
+    if read_status(folder).is_live:
+        return  # which the start refuses
+    try:
+        answer = free_now(launch.configured(folder, num_processes), folder.path.parent)
+    except (OSError, config.ConfigError):
+        return
+    if not answer.is_free:
+        warn(f"{answer.sentence}; it starts all the same, beside them (with --queue it waits for its turn)")
 
 
 def _how_to_join(folder: RunFolder, num_more: int) -> str:

@@ -18,19 +18,23 @@ from tui.screens.dialogs import ConfirmDialog, TypedConfirmDialog
 from tui.screens.edit_run import EditRunDialog
 from tui.screens.resume_choice import choose_checkpoint, newest_checkpoint
 from tui.screens.start_questions import begin, is_trusted_run, way_to_start
+from tui.stop_words import Consequence, of_pause, of_stop
 
 Where = Literal["up", "down", "first", "last"]
 
 _ENDING = ("stopping", "pausing")
 _OFFERED: dict[str, Callable[[RunStatus], bool]] = {
-    "stop": lambda status: status.is_live,
+    "stop": lambda status: status.is_live and status.state != "stopping",
+    "take_out": lambda status: status.state == "queued",
     "kill": lambda status: status.is_live or _has_left(status),
+    "kill_now": lambda status: status.state in _ENDING,
     "pause": lambda status: _answers(status),
     "rate": lambda status: _answers(status),
     "steps": lambda status: _answers(status),
     "ask": lambda status: _answers(status),
     "queue_move": lambda status: status.state == "queued",
     "resume": lambda status: not status.is_live,
+    "resume_only": lambda status: status.state in ("finished", "lost"),
     "relaunch": lambda status: status.state in ("failed", "stopped", "paused"),
     "delete": lambda status: not status.is_live,
     "edit": lambda status: True,
@@ -39,13 +43,18 @@ _OFFERED: dict[str, Callable[[RunStatus], bool]] = {
 
 @dataclass(frozen=True)
 class RunChoice:
-    """The run an action is about, as its screen sees it. read_only: why it is not ours to change, or empty."""
+    """The run an action is about, as its screen sees it. read_only: why it is not ours to change, or empty.
+
+    place: in the queue, 1 is next, 0 when not known. is_last: nobody waits behind it.
+    """
 
     folder: RunFolder
     about: About
     status: RunStatus
     stop_grace_s: int = 0
     read_only: str = ""
+    place: int = 0
+    is_last: bool = False
 
     @property
     def name(self) -> str:
@@ -61,47 +70,71 @@ def offers(run: RunChoice | None, action: str) -> bool:
     return run is not None and not run.read_only and is_possible(run.status)
 
 
+def can_move(run: RunChoice | None, where: Where) -> bool:
+    """Whether a queued run can be given that place."""
+    if run is None or not offers(run, "queue_move"):
+        return False
+    return run.place != 1 if where in ("up", "first") else not run.is_last
+
+
+def why_not(run: RunChoice, action: str) -> str:
+    """Why an action is not offered for that run, as a sentence; empty for one that is."""
+    if run.read_only:
+        return f"{run.read_only}."
+    state, name = run.status.state, run.name
+    if action == "queue_move":
+        if state != "queued":
+            return f"{name} is {state}; it does not wait in the queue."
+        return f"{name} is the next already." if run.place == 1 else f"{name} is the last in the queue already."
+    if offers(run, action):
+        return ""
+    if action in ("stop", "pause") and state in _ENDING:
+        return f"{name} is {state} already; X kills it."
+    if action in ("resume", "relaunch"):
+        done = "it needs no resume" if run.status.is_live else "r goes on from a checkpoint"
+        return f"{name} is {state}; {done}."
+    if state == "queued":
+        return f"{name} waits in the queue; x takes it out."
+    if action == "delete":
+        return f"{name} is {state}; stop it first."
+    verb = {"stop": "stop", "kill": "kill", "pause": "pause"}.get(action, "ask it for")
+    return f"{name} is {state}; there is nothing to {verb}."
+
+
+def withdraw(screen: Screen[Any], run: RunChoice) -> None:
+    """Close a question about the run that it has outrun: it has ended meanwhile, or has come out of the queue."""
+    dialog = screen.app.screen
+    if not isinstance(dialog, ConfirmDialog | TypedConfirmDialog) or dialog.about is None:
+        return
+    verb, folder = dialog.about
+    if folder == run.folder and not offers(run, verb):
+        dialog.dismiss(False)
+        _say(screen, f"{run.name} is {run.status.state} now; nothing was done.")
+
+
 def stop(screen: Screen[Any], run: RunChoice) -> None:
     """Ask, then request a stop with a checkpoint, or take a queued run out of the queue."""
-    if _refuses(screen, run):
-        return
-    if not run.status.is_live:
-        _say(screen, f"{run.name} is {run.status.state}; there is nothing to stop.")
+    if refuses(screen, run, "stop"):
         return
     if run.status.state == "queued":
         _take_out(screen, run)
         return
-    if run.status.state == "stopping":
-        _say(screen, f"{run.name} is stopping already; X kills it.")
-        return
-    grace = f" It has {run.stop_grace_s} s for that, then it is killed." if run.stop_grace_s else ""
-    body = f"{run.name} finishes its step, saves a checkpoint and ends.{grace} It can be resumed later."
-    _ask(
-        screen, ConfirmDialog("Stop this run?", body, confirm="Stop"), partial(launch.stop, run.folder), "stopping"
-    )
+    then = of_stop(run.name, run.folder, run.stop_grace_s)
+    dialog = _warning("Stop this run", "Stop", then)
+    _ask(screen, dialog, partial(launch.stop, run.folder), "stopping", ("stop", run.folder))
 
 
 def pause(screen: Screen[Any], run: RunChoice) -> None:
     """Ask, then have it save and free its device until it is resumed."""
-    if _refuses(screen, run):
+    if refuses(screen, run, "pause"):
         return
-    if not run.status.is_live:
-        _say(screen, f"{run.name} is {run.status.state}; there is nothing to pause.")
-        return
-    if run.status.state in _ENDING:
-        _say(screen, f"{run.name} is {run.status.state} already; X kills it.")
-        return
-    body = f"{run.name} finishes its step, saves a checkpoint and frees its device. r goes on from there."
-    dialog = ConfirmDialog("Pause this run?", body, confirm="Pause")
-    _ask(screen, dialog, partial(launch.pause, run.folder), "pausing")
+    dialog = _warning("Pause this run", "Pause", of_pause(run.name, run.folder))
+    _ask(screen, dialog, partial(launch.pause, run.folder), "pausing", ("pause", run.folder))
 
 
 def kill(screen: Screen[Any], run: RunChoice) -> None:
     """Have the name typed, then kill every process of the run; a queued one has none, and leaves the queue."""
-    if _refuses(screen, run):
-        return
-    if not offers(run, "kill"):
-        _say(screen, f"{run.name} is {run.status.state}; there is nothing to kill.")
+    if refuses(screen, run, "kill"):
         return
     if run.status.state == "queued":
         _take_out(screen, run)
@@ -111,15 +144,12 @@ def kill(screen: Screen[Any], run: RunChoice) -> None:
         "has to be trained again."
     )
     dialog = TypedConfirmDialog("Kill this run?", body, word=run.name)
-    _ask(screen, dialog, partial(launch.kill, run.folder), "killed")
+    _ask(screen, dialog, partial(launch.kill, run.folder), "killed", ("kill", run.folder))
 
 
 def resume(screen: Screen[Any], run: RunChoice, then: Callable[[], None]) -> None:
     """Start a run again from a checkpoint, or from its beginning when it has none; or queue it."""
-    if _refuses(screen, run):
-        return
-    if run.status.is_live:
-        _say(screen, f"{run.name} is {run.status.state}; it needs no resume.")
+    if refuses(screen, run, "resume"):
         return
 
     def chosen(checkpoint: str | None) -> None:
@@ -131,13 +161,14 @@ def resume(screen: Screen[Any], run: RunChoice, then: Callable[[], None]) -> Non
 
 def relaunch(screen: Screen[Any], run: RunChoice, then: Callable[[], None]) -> None:
     """Resume from the last checkpoint, or from the beginning when there is none, without asking which."""
-    if not _refuses(screen, run) and offers(run, "relaunch"):
+    if not refuses(screen, run, "relaunch"):
         _go_on(screen, run, newest_checkpoint(run.folder), then)
 
 
 def move_in_queue(screen: Screen[Any], run: RunChoice, where: Where, then: Callable[[], None]) -> None:
     """Give a queued run another place."""
-    if _refuses(screen, run) or not offers(run, "queue_move"):
+    if not can_move(run, where):
+        refuses(screen, run, "queue_move")
         return
 
     def move() -> None:
@@ -150,7 +181,7 @@ def move_in_queue(screen: Screen[Any], run: RunChoice, where: Where, then: Calla
 
 def edit(screen: Screen[Any], run: RunChoice, then: Callable[[], None]) -> None:
     """Change name, tags and note."""
-    if _refuses(screen, run):
+    if refuses(screen, run, "edit"):
         return
 
     def write(about: About | None) -> None:
@@ -205,9 +236,18 @@ def _go_on(screen: Screen[Any], run: RunChoice, checkpoint: str, then: Callable[
 
 
 def _take_out(screen: Screen[Any], run: RunChoice) -> None:
-    body = f"{run.name} waits for its turn and has not begun. r or R starts it, or queues it again."
+    body = f"{run.name} waits for its turn and does not run. Afterwards r or R starts it, or queues it again."
     dialog = ConfirmDialog("Take this run out of the queue?", body, confirm="Take out")
-    _ask(screen, dialog, partial(launch.stop, run.folder), f"{run.name} is out of the queue")
+    said = f"{run.name} is out of the queue"
+    _ask(screen, dialog, partial(launch.stop, run.folder), said, ("take_out", run.folder))
+
+
+def _warning(question: str, verb: str, then: Consequence) -> ConfirmDialog:
+    """A question whose first button is Cancel when work would be lost."""
+    if then.loses_work:
+        title = f"{question} WITHOUT a checkpoint?"
+        return ConfirmDialog(title, then.body, confirm=f"{verb} anyway", danger=True)
+    return ConfirmDialog(f"{question}?", then.body, confirm=verb)
 
 
 def _answers(status: RunStatus) -> bool:
@@ -220,14 +260,22 @@ def _has_left(status: RunStatus) -> bool:
     return status.outcome is not None and bool(status.outcome.left)
 
 
-def _refuses(screen: Screen[Any], run: RunChoice) -> bool:
-    """Say why nothing of this run may be changed, when that is so."""
-    if run.read_only:
-        _complain(screen, f"{run.read_only}.")
-    return bool(run.read_only)
+def refuses(screen: Screen[Any], run: RunChoice, action: str) -> bool:
+    """Say why that cannot be done to this run, when that is so."""
+    if words := why_not(run, action):
+        _complain(screen, words) if run.read_only else _say(screen, words)
+    return bool(words)
 
 
-def _ask(screen: Screen[Any], dialog: Screen[bool], action: Callable[[], object], said: str) -> None:
+def _ask(
+    screen: Screen[Any],
+    dialog: ConfirmDialog | TypedConfirmDialog,
+    action: Callable[[], object],
+    said: str,
+    about: tuple[str, RunFolder],
+) -> None:
+    dialog.about = about
+
     def answered(is_sure: bool | None) -> None:
         if is_sure:
             act(screen, action, said)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from runs.clock import local_time
 from runs.events import (
     AttemptEnded,
@@ -16,6 +18,7 @@ from runs.events import (
     HealthNoticed,
     Notice,
 )
+from runs.outcome_words import steps_lost
 from runs.reader import RunSnapshot
 from runs.status import SIGNS, RunStatus, State
 from tui.axes import short_number
@@ -78,6 +81,21 @@ def way_on(snapshot: RunSnapshot, is_ours: bool = True) -> str:
     return "R starts it again at once (it saved no checkpoint); l shows the log."
 
 
+def lost_words(snapshot: RunSnapshot) -> str:
+    """Which steps of an ended run no checkpoint holds, as a sentence; empty when there are none, or it says so."""
+    outcome, saved = snapshot.status.outcome, [e.step for e in snapshot.events if isinstance(e, CheckpointSaved)]
+    step = max(snapshot.step, outcome.step if outcome is not None else 0)
+    if not saved or "trained again" in snapshot.status.reason:
+        return ""
+    lost = steps_lost(saved[-1], step)
+    return f"{lost[:1].upper()}{lost[1:]}." if lost else ""
+
+
+def in_lines(words: str, width: int, most: int) -> str:
+    """Safe text in at most so many lines of that many cells; `…` where it is cut."""
+    return "\n".join(textwrap.wrap(words, max(width, 10), max_lines=max(most, 1), placeholder=" …"))
+
+
 def place_words(place: int, reason: str) -> str:
     """`2nd in the queue; waits for 2 GPUs`: where a queued run stands and what it waits for."""
     said = safe_text(reason, 200).rstrip(".")
@@ -95,12 +113,20 @@ def ordinal(number: int) -> str:
 
 
 def disk_trouble(snapshot: RunSnapshot) -> str:
-    """Why recording or saving pauses for want of room, as a sentence; empty when it does not, or the run ended."""
+    """That recording or saving pauses for want of room: first what to do, then the run's own words.
+
+    Empty when nothing pauses, or the run has ended.
+    """
     if not snapshot.status.is_live:
         return ""
     for event in reversed(snapshot.events):
         if isinstance(event, DiskNoticed):
-            return safe_text(event.message, 400) if event.is_full else ""
+            if not event.is_full:
+                return ""
+            said = event.message  # its path is long, and stands in the events
+            for path in (snapshot.folder.checkpoints_dir, snapshot.folder.path):
+                said = said.replace(f"the disk of {path} is full", "there is no room")
+            return f"disk full, make room on it: {safe_text(said, 400)}"
         if isinstance(event, AttemptStarted):  # an earlier attempt's trouble is over
             return ""
     return ""

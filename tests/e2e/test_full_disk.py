@@ -120,7 +120,9 @@ def test_a_run_that_is_stopped_while_it_waits_for_room_is_stopped_and_resumes(ru
     disk.then = fill
     outcome = trainer.train()
     assert (outcome.state, outcome.step) == ("stopped", 18)
-    assert outcome.reason == "stopped by SIGTERM, while its last checkpoint waited for room on the disk"
+    lost = "WITHOUT a checkpoint, for the disk is full: steps 16 to 18 have to be trained again"
+    assert outcome.reason == f"stopped by SIGTERM {lost}"
+    assert (outcome.saved_step, outcome.num_lost) == (15, 3)
     assert saved(folder)[-1] == 15
     disk.then, disk.free = lambda: None, 10**12
     assert train(folder, resume="last")[1].state == "finished"
@@ -192,6 +194,8 @@ def test_a_run_that_is_stopped_on_a_full_disk_ends_without_a_checkpoint_and_says
 
     disk.then = fill
     outcome = trainer.train()
-    assert (outcome.state, outcome.step) == ("stopped", 13)
+    assert (outcome.state, outcome.step, outcome.saved_step) == ("stopped", 13, 10)
+    assert "WITHOUT a checkpoint" in outcome.reason
+    assert outcome.reason.endswith(": steps 11 to 13 have to be trained again")
     (full,) = (event for event in events(folder) if isinstance(event, DiskNoticed))
     assert full.message.endswith("the last one is of step 10, and the run ends with that")

@@ -96,7 +96,7 @@ def test_runs_begin_one_after_another_in_their_order_and_a_failure_does_not_stop
     wait_until(lambda: name in read_status(failing).reason, what="the first of the queue says what it waits for")
     status = wait_until(lambda: (s := read_status(fifth)).reason == "fourth in the queue" and s, what="a place")
     assert (status.state, status.supervised, status.attempt) == ("queued", True, 0)
-    with pytest.raises(RunBusy, match="waits in the queue; take it out first"):
+    with pytest.raises(RunBusy, match="in the queue already; stop takes it out"):
         launch.start(third)
 
     queue.move(fifth, "first")
@@ -210,7 +210,7 @@ def test_a_run_whose_settings_are_not_understood_any_more_fails_rather_than_stan
     folder.config_file.write_text(newer)
     assert queue.revive(folder.path.parent) == 0
     (waiting,) = queue.waiting(folder.path.parent)
-    assert "its settings are not those that were queued" in waiting.reason
+    assert "does not know its settings" in waiting.reason
     remember(newer)
     assert queue.revive(folder.path.parent) == 1
     wait_until(lambda: is_over(folder))

@@ -13,6 +13,7 @@ import pytest
 from runs import launch
 from runs.events import AttemptStarted, decode_event
 from runs.folder import RunFolder
+from runs.machines import machine_devices
 from runs.processes import this_host
 from runs.records import RecordTail
 from runs.status import read_status
@@ -58,6 +59,8 @@ def test_a_machine_that_joins_trains_its_share_to_the_end(folder: RunFolder) -> 
     started = [event for event in events if isinstance(event, AttemptStarted)]
     assert [event.num_processes for event in started] == [2]
     assert started[0].tokens_per_step == 2 * 8 * 16, "the global batch counts the ranks of both machines"
+    (claim,) = machine_devices(folder.attempts()[-1])
+    assert claim.devices and all(name.startswith("cpu:") for name in claim.devices), "no other run here gets them"
     logs = list(folder.attempts()[-1].ranks_dir.rglob("stdout.log"))
     assert len(logs) == 2, "each rank has a log of its own"
     wait_until(lambda: not pids_with("TINYTRAIN_RUNS", os.environ["TINYTRAIN_RUNS"]), 10, "no process is left")

@@ -71,6 +71,12 @@ def nvmlDeviceGetName(handle):
     return named or (b"NVIDIA H200" if MODE == "8" else "NVIDIA \x1b[31mH200")
 
 
+def nvmlDeviceGetUUID(handle):
+    if MODE == "na":
+        raise NVMLError_NotSupported("Not Supported")
+    return f"GPU-{handle:08x}-d72c-4106-8a12-20bd9faed9f6"
+
+
 def nvmlDeviceGetUtilizationRates(handle):
     if MODE in ("na", "mig"):
         raise NVMLError_NotSupported("Not Supported")

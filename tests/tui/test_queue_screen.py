@@ -90,9 +90,14 @@ async def test_a_queued_run_is_moved_and_the_cursor_goes_with_it(tmp_path: Path)
         assert screen.selected is not None and screen.selected.name == "first-fox"
         await pilot.press("K")
         await until(lambda: queue.names(tmp_path)[0] == "first-fox", "up")
+        await until(lambda: "J Down" in text_of(app) and "K Up" not in text_of(app), "the first has one way to go")
+        await pilot.press("down")
+        await until(lambda: "J Down K Up" in text_of(app) and "q Quit" in text_of(app), "a footer that fits")
+        await pilot.press("up")
         screen.action_queue_move("last")
         await until(lambda: queue.names(tmp_path)[-1] == "first-fox", "to the back")
-        assert screen.check_action("queue_move", ("up",)) and not screen.check_action("pause", ())
+        await until(lambda: screen.check_action("queue_move", ("up",)), "it can come forward again")
+        assert not screen.check_action("pause", ())
     queue.close()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,24 @@ def test_old_requests_are_cleared(folder: RunFolder) -> None:
     control.ask(folder, "kill")
     control.clear(folder)
     assert list(folder.control_dir.iterdir()) == []
+
+
+def test_everything_that_an_earlier_attempt_left_is_cleared(folder: RunFolder, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "9.json"
+    elsewhere.write_text("x")
+    (folder.control_dir / "1.json").write_bytes(b"{")
+    (folder.control_dir / "2.json").symlink_to(elsewhere)
+    half, old = (folder.control_dir / f".3.json.{pid}.abcd.tmp" for pid in (1, 2))
+    half.write_bytes(b"{")
+    old.write_bytes(b"{")
+    os.utime(old, (time.time() - 3600,) * 2)
+    control.clear(folder)
+    assert list(folder.control_dir.iterdir()) == [half], "somebody may be about to ask"
+    half.unlink()
+    folder.control_dir.rmdir()
+    folder.control_dir.symlink_to(tmp_path)
+    control.clear(folder)
+    assert elsewhere.exists()
 
 
 def test_a_request_carries_its_value_in_one_spelling(folder: RunFolder) -> None:

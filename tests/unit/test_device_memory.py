@@ -51,7 +51,9 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Play:
     ) -> None:
         nonlocal state
         known = None if processes is None else tuple(DeviceProcess(*process) for process in processes)
-        device = DeviceReading(0, "", memory_used_bytes=used, processes=known, problem=problem)
+        device = DeviceReading(
+            0, "", memory_used_bytes=used, processes=known, problem=problem, uuid="GPU-0aa-d72c"
+        )
         state = HardwareState(HardwareReading(time.time(), HOST, () if driver else (device,), driver))
 
     monkeypatch.setattr(device_memory, "HardwareFeed", PlayedFeed)
@@ -180,4 +182,22 @@ def test_without_gpus_nothing_is_asked() -> None:
     memory = DeviceMemory(gpus_of(("cpu:0", "cpu:1")))
     memory.begin()
     assert (memory.what_is_left(TAG, {1}), memory.helpers) == ("", set())
-    assert gpus_of(("gpu:0", "gpu:11", "cpu:3", "gpu:x")) == {0, 11}
+    assert gpus_of(("gpu:0", "gpu:11", "cpu:3")) == {0, 11}
+
+
+def test_a_gpu_that_goes_by_its_uuid_is_looked_at_and_one_that_nobody_knows_is_not_called_free(play: Play) -> None:
+    play(0)
+    memory = DeviceMemory(gpus_of(("gpu:GPU-0aa", "cpu:1")))
+    memory.begin()
+    play(5 * GB, [(os.getppid(), 5 * GB, TAG)])
+    assert memory.what_is_left(TAG, (), proof_s=0) == f"pid {os.getppid()} still holds 5.0 GB of GPU GPU-0aa"
+    play(0)
+    assert memory.what_is_left(TAG, (), proof_s=0) == "" and memory.is_seen_free
+    part = DeviceMemory(gpus_of(("gpu:MIG-5b/1/0",)))
+    left = "the memory of GPU MIG-5b/1/0 could not be checked: the driver tells of no device of that name"
+    assert part.what_is_left(TAG, (), proof_s=0) == left and not part.is_seen_free
+
+
+def test_without_a_tag_the_processes_of_others_are_not_taken_for_the_runs(play: Play) -> None:
+    play(0, [(os.getppid(), 5 * GB, "")])
+    assert begun().what_is_left("", (), proof_s=0) == ""

@@ -101,6 +101,48 @@ def test_the_gpus_are_those_that_the_environment_shows(shown: str | None, expect
     assert visible_gpus(environment, of_four) == expected
 
 
+def test_a_gpu_has_one_name_however_it_is_asked_for() -> None:
+    """Else a run that names it by its UUID and one that takes it by its number would both have it."""
+    known = msgspec.structs.replace(
+        reading(0.5, 90, 0.5),
+        devices=tuple(
+            msgspec.structs.replace(device, uuid=f"GPU-{device.index}aa-d72c")
+            for device in reading(0.5, 90, 0.5).devices
+        ),
+    )
+    mine = {"CUDA_VISIBLE_DEVICES": "GPU-2aa,GPU-1aa-d72c,GPU-0,MIG-ab"}
+    pool = pool_for(config(), mine, known)
+    assert pool.names == ("gpu:2", "gpu:1", "gpu:0", "gpu:MIG-ab") and pool.strangers == {"gpu:1"}
+    assert choose(pool, {"gpu:2": "warm-otter"}) == ("gpu:0",)
+    assert given(pool, ("gpu:2", "gpu:1"), mine).environment == {"CUDA_VISIBLE_DEVICES": "GPU-2aa,GPU-1aa-d72c"}
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": "GPU-"}, known) == (), "it could be any of them"
+    lost = msgspec.structs.replace(known.devices[2], problem=devices.LOST)
+    assert visible_gpus(mine, msgspec.structs.replace(known, devices=(*known.devices[:2], lost))) == ()
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected", "shown"),
+    [
+        ({}, ("gpu:0", "gpu:1", "gpu:2", "gpu:3"), "0,1,2,3"),
+        ({"CUDA_VISIBLE_DEVICES": "3,1"}, ("gpu:3", "gpu:1"), "3,1"),
+        ({"HIP_VISIBLE_DEVICES": "2", "CUDA_VISIBLE_DEVICES": "0"}, ("gpu:2",), "2"),
+        ({"ROCR_VISIBLE_DEVICES": "3,1"}, ("gpu:3", "gpu:1"), "0,1"),
+        ({"ROCR_VISIBLE_DEVICES": "3,1", "HIP_VISIBLE_DEVICES": "1"}, ("gpu:1",), "1"),
+        ({"ROCR_VISIBLE_DEVICES": "3", "HIP_VISIBLE_DEVICES": "1"}, (), None),
+        ({"ROCR_VISIBLE_DEVICES": ""}, (), None),
+    ],
+)
+def test_amds_variables_hide_gpus_too(
+    environment: dict[str, str], expected: tuple[str, ...], shown: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "_num_nvidia", lambda: 0)
+    monkeypatch.setattr(devices, "_num_amd", lambda: 4)
+    pool = pool_for(config(device="cuda"), environment, HardwareReading(0.0, HOST, (), "no NVIDIA driver"))
+    assert pool.names == expected
+    variables = {} if shown is None else {"HIP_VISIBLE_DEVICES": shown}
+    assert given(pool, pool.names, environment).environment == variables
+
+
 def test_gpus_that_no_driver_tells_of_are_counted_by_their_device_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +210,17 @@ def test_a_claim_outlives_the_supervisor_in_an_engine_that_goes_on(runs_path: Pa
     finally:
         engine.communicate(b"\n")
     assert identify(engine.pid) is None and claims(runs_path) == {}
+
+
+def test_an_engine_whose_tag_could_not_be_noted_has_its_devices_all_the_same(runs_path: Path) -> None:
+    folder = create_run(runs_path, RunConfig(), name="warm-otter")
+    write_state(folder, ("gpu:0",), "starting", tag="")
+    engine = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE,
+                              env={**os.environ, TAG_VARIABLE: f"{tag_prefix(folder)}1.abc"})  # fmt: skip
+    try:
+        wait_until(lambda: claims(runs_path) == {"gpu:0": "warm-otter"}, what="the engine's claim")
+    finally:
+        engine.communicate(b"\n")
 
 
 def test_devices_are_free_until_somebody_has_them_or_waits_for_them(eight_cores: None, runs_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,17 @@ def test_a_name_is_data_and_never_a_path(runs_path: Path) -> None:
     assert folder.path.parent == runs_path
     assert folder.about().name == "../../etc/passwd"
     assert "/" not in folder.id and " " not in folder.id
+
+
+def test_where_new_folders_are_not_ones_own_no_run_is_made(
+    runs_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a mount that gives everything to nobody."""
+    me = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: me + 1)
+    with pytest.raises(PermissionError, match=r"no run can be made in .* choose another folder"):
+        create_run(runs_path, RunConfig())
+    assert list(runs_path.iterdir()) == []
 
 
 def test_two_runs_of_one_second_have_folders_of_their_own(runs_path: Path) -> None:

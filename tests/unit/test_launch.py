@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from presets.config import with_values
@@ -18,6 +19,8 @@ from runs.folder import RunFolder, all_runs, create_run
 from runs.launch import threads_per_process
 from runs.launch_record import describe_launch, kept_environment
 from runs.lock import RunBusy, held_lock
+from runs.processes import this_process
+from runs.status import StateRecord
 
 
 def test_one_process_is_the_engine_itself() -> None:
@@ -116,6 +119,30 @@ def test_a_live_run_is_not_deleted(runs_path: Path) -> None:
     with held_lock(folder), pytest.raises(RunBusy, match="stop it first"):
         launch.delete_run(folder)
     assert all_runs(runs_path) == (folder,)
+
+
+class EndedSupervisor:
+    """A process that gave up before it did anything."""
+
+    pid = 4_242
+    returncode = 1
+
+    def poll(self) -> int:
+        return self.returncode
+
+    wait = poll
+
+
+def test_the_state_of_an_older_supervisor_with_the_same_pid_is_no_start(
+    runs_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = create_run(runs_path, RunConfig())
+    older = msgspec.structs.replace(this_process(), pid=EndedSupervisor.pid)
+    state = StateRecord("finished", 1, "", older)
+    folder.state_file.write_bytes(msgspec.json.encode(state))
+    monkeypatch.setattr(launch, "spawn_supervisor", lambda *arguments: EndedSupervisor())
+    with pytest.raises(launch.LaunchFailed, match="the supervisor ended with 1"):
+        launch.start(folder, despite_logout=True)
 
 
 def test_what_is_no_run_is_not_deleted(runs_path: Path, tmp_path: Path) -> None:

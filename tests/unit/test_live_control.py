@@ -178,9 +178,7 @@ def own_handlers() -> Iterator[None]:
 
 
 def stop_of(folder: RunFolder, *, is_main: bool = True) -> StopSignal:
-    stop = StopSignal(folder, is_main)
-    stop.is_training = True
-    return stop
+    return StopSignal(folder, is_main)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from runs.cause_words import describe_returncode, hint_for
 from runs.folder import Attempt, RunFolder, create_run
 from runs.log_tail import last_words
 from runs.outcome import Ending, conclude, read_figures
+from runs.rank_marks import Mark, mark_file
 from runs.records import RecordWriter
 from runs.root_cause import root_cause
 from runs.status import ErrorReport, Outcome
@@ -151,6 +152,28 @@ def test_an_end_without_a_word_is_told_by_what_was_seen(
     assert outcome.step == 7
     assert outcome.state == state and word in outcome.reason
     assert attempt.error_file.exists() == (state == "failed")
+
+
+def test_a_kill_says_what_it_cost_and_an_end_that_nothing_is_left_of_it(
+    folder: RunFolder, attempt: Attempt
+) -> None:
+    events, metrics = RecordWriter(attempt.events_file), RecordWriter(attempt.metrics_file)
+    events.write({"kind": "attempt_started", "step": 0, "total_steps": 400})
+    metrics.write({"step": 10})
+    events.write({"kind": "checkpoint_saved", "step": 20})
+    metrics.write({"step": 30})
+    # records wait on a full disk; the rank's own mark does not
+    mark_file(attempt, 0).write_bytes(msgspec.json.encode(Mark(234, "in training", 0, False, 1.0)))
+    killed = Ending(returncode=-9, wanted="kill", killed=5.0, proof="no process of it is left")
+    outcome = conclude(folder, attempt, killed)
+    assert outcome.reason == "killed; steps 21 to 234 have to be trained again"
+    assert (outcome.step, outcome.saved_step, outcome.num_lost) == (234, 20, 214)
+    assert outcome.proof == "no process of it is left"
+    engine_says(attempt, "stopped")
+    outcome = conclude(folder, attempt, Ending(returncode=0, wanted="stop", proof="no process of it is left"))
+    assert (outcome.reason, outcome.proof, outcome.num_lost) == ("as asked", "no process of it is left", 0)
+    outcome = conclude(folder, attempt, Ending(returncode=0, wanted="stop", left="pid 7 is stuck"))
+    assert outcome.reason == "as asked; pid 7 is stuck"
 
 
 def test_a_crash_while_stopping_is_a_failure_but_what_ranks_say_of_our_kill_is_not(

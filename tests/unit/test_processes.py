@@ -98,6 +98,7 @@ def test_tagged_processes_are_found_in_other_sessions_and_as_orphans(monkeypatch
     found = processes.find_tagged(tag)
     assert len(found) == 1
     assert processes.find_tagged(tag[:-1]) == () == processes.find_tagged("")
+    assert processes.find_with_prefix(tag[:-1]) == found and processes.find_with_prefix("") == ()
     assert processes.kill_all(lambda: processes.find_tagged(tag), timeout_s=10) == ()
     assert not processes.is_alive(found[0])
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 import subprocess
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import pytest
 from presets.schema import RunConfig
 from runs import launch, queue
 from runs.folder import RunFolder, create_run
-from runs.lock import RunBusy, held_lock
+from runs.lock import RunBusy, held_lock, is_held
 from runs.ownership import ReadOnlyRun
 from runs.processes import this_host, this_process
 from runs.queue_entry import (
@@ -23,10 +25,13 @@ from runs.queue_entry import (
     environment_of,
     is_waiting,
     kept_environment,
+    lock_file,
     owner_of,
+    queue_lock,
     read_entry,
     write_entry,
 )
+from runs.spawn import LaunchFailed
 from runs.status import StateRecord, read_status
 
 
@@ -179,10 +184,102 @@ def test_a_run_of_somebody_else_is_neither_moved_nor_revived(
     assert order(runs_path) == four
 
 
+class Spawned:
+    """In place of `spawn_waiting`: who was to be started, and what is wrong with whom."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folders: list[RunFolder] = []
+        self.errors: dict[RunFolder, Exception] = {}
+        monkeypatch.setattr(queue, "spawn_waiting", self)
+
+    def __call__(self, folder: RunFolder, entry: QueueEntry) -> Spawned:
+        self.folders.append(folder)
+        if folder in self.errors:
+            raise self.errors[folder]
+        return self
+
+    def wait(self) -> int:
+        return 0
+
+
+@pytest.fixture
+def spawned(monkeypatch: pytest.MonkeyPatch) -> Spawned:
+    return Spawned(monkeypatch)
+
+
+def test_what_is_wrong_with_one_run_keeps_no_other_from_being_revived(
+    runs_path: Path, four: list[RunFolder], spawned: Spawned
+) -> None:
+    spawned.errors = {four[0]: OSError(21, "Is a directory"), four[2]: ValueError("embedded null byte")}
+    assert queue.revive(runs_path, wait_s=0) == 2
+    assert sorted(spawned.folders, key=str) == sorted(four, key=str)
+
+
+def test_a_caller_that_is_suspended_while_it_waits_for_supervisors_keeps_nobody_out(
+    runs_path: Path, four: list[RunFolder], spawned: Spawned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = runs_path / f".queue-revive-{os.geteuid()}.lock"
+    held: list[bool] = []
+    monkeypatch.setattr(spawned, "wait", lambda: held.append(is_held(lock)), raising=False)
+    monkeypatch.setattr(queue, "_comes_up", lambda folder, timeout_s: held.append(is_held(lock)))
+    assert queue.revive(runs_path) == 4
+    assert lock.exists() and held == [False] * 8
+
+
+def test_a_supervisor_that_does_not_come_up_is_tried_again_later_and_later(
+    runs_path: Path, spawned: Spawned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = waits(runs_path, 1)
+    began = time.time()
+    tried_at: list[int] = []
+    for second in range(0, 300, 2):
+        monkeypatch.setattr(queue.time, "time", lambda second=second: began + second)
+        tried_at += [second] * queue.revive(runs_path, wait_s=0)
+    assert tried_at == [0, 6, 16, 36, 76, 136, 196, 256], "after 5, 10, 20, 40 and then 60 seconds"
+    folder.state_file.write_bytes(b"{}")
+    os.utime(folder.state_file, (began + 299, began + 299))
+    assert queue.revive(runs_path, wait_s=0) == 1, "it came up, and was shot: it is brought back at once"
+    (runs_path / f".queue-revive-{os.geteuid()}.lock").write_bytes(b'{"x": ')
+    assert queue.revive(runs_path, wait_s=0) == 1, "what cannot be read was never tried"
+
+
+def test_two_users_of_one_folder_of_runs_do_not_lock_each_other_out(
+    runs_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with queue_lock(runs_path, 0.1):
+        with pytest.raises(TimeoutError, match=lock_file(runs_path).name), queue_lock(runs_path, 0.1):
+            raise AssertionError("one at a time")
+        monkeypatch.setattr(os, "geteuid", lambda: 4711)
+        with queue_lock(runs_path, 0.1):
+            assert lock_file(runs_path).is_file() and "4711" in lock_file(runs_path).name
+
+
+def test_a_run_whose_settings_cannot_be_noted_does_not_wait(
+    runs_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued, new = waits(runs_path, 1), create_run(runs_path, RunConfig(), name="warm-otter")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TINYTRAIN_PRESETS", str(tmp_path / "file" / "presets"))
+    with pytest.raises(LaunchFailed, match=r"warm-otter cannot wait: its settings cannot be noted in .*\.known"):
+        queue.enqueue(new)
+    assert order(runs_path) == [queued] and not new.queue_file.exists()
+    (one,) = queue.waiting(runs_path)
+    assert one.reason.startswith("does not begin by itself: this machine does not know its settings")
+
+
+def test_a_run_of_another_machine_is_for_that_one_to_begin(
+    runs_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    waits(runs_path, 1, host="elsewhere")
+    monkeypatch.setenv("TINYTRAIN_PRESETS", str(tmp_path / "new"))  # what is known there is not known here
+    assert [one.reason for one in queue.waiting(runs_path)] == ["waits for the devices of elsewhere"]
+
+
 def test_a_waiting_run_keeps_the_variables_that_say_where_its_devices_and_data_are(runs_path: Path) -> None:
-    mine = {"CUDA_VISIBLE_DEVICES": "2", "TINYTRAIN_CACHE": "/c", "HF_TOKEN": "secret", "HOME": "/home/me"}
+    wanted = {"CUDA_VISIBLE_DEVICES": "2", "HIP_VISIBLE_DEVICES": "2", "ROCR_VISIBLE_DEVICES": "2,3"}
+    mine = {**wanted, "TINYTRAIN_CACHE": "/c", "HF_TOKEN": "secret", "HOME": "/home/me"}
     kept = kept_environment(mine)
-    assert kept == {"CUDA_VISIBLE_DEVICES": "2", "TINYTRAIN_CACHE": "/c"}
+    assert kept == {**wanted, "TINYTRAIN_CACHE": "/c"}
     entry = QueueEntry(1, 1, "h", environment={**kept, "PYTHONPATH": "/evil", "LD_PRELOAD": "/evil.so"})
     another = {"CUDA_VISIBLE_DEVICES": "5", "HF_HOME": "/theirs", "HOME": "/home/me", "HF_TOKEN": "secret"}
     assert environment_of(entry, another) == {**kept, "HOME": "/home/me", "HF_TOKEN": "secret"}

@@ -237,17 +237,15 @@ def test_a_disk_full_at_any_byte_pauses_recording_and_tears_nothing(tmp_path: Pa
 
 
 def test_a_tail_goes_on_where_another_one_stood(tmp_path: Path) -> None:
-    writer = RecordWriter(tmp_path / "metrics.jsonl")
-    for step in range(5):
-        writer.write({"step": step})
+    written(writer_path(tmp_path), *({"step": step} for step in range(5)))
     with writer_path(tmp_path).open("ab") as file:
         file.write(b"torn\n")
     first = RecordTail(writer_path(tmp_path))
     assert first.num_unread() == writer_path(tmp_path).stat().st_size
     first.poll_all()
     assert first.num_unread() == 0
-    writer.write({"step": 5})
     with writer_path(tmp_path).open("ab") as file:
+        file.write(seal(b'{"step":5,"seq":6}'))
         file.write(b'{"step":6')  # not finished yet
     place = first.place
     first.poll_all()
@@ -258,7 +256,6 @@ def test_a_tail_goes_on_where_another_one_stood(tmp_path: Path) -> None:
     with writer_path(tmp_path).open("ab") as file:
         file.write(b"}\n")
     assert second.num_unread() == 2
-    writer.close()
 
 
 def writer_path(folder: Path) -> Path:

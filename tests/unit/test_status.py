@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from presets.schema import RunConfig
+from runs import launch
 from runs.folder import Attempt, RunFolder, create_run
-from runs.lock import held_lock, is_locked, take_lock
-from runs.processes import this_process
+from runs.lock import RunBusy, held_lock, is_locked, take_lock
+from runs.processes import TAG_VARIABLE, this_process
 from runs.records import RecordWriter
 from runs.status import Outcome, State, StateRecord, read_status, tag_prefix
 
@@ -174,3 +178,24 @@ def test_an_engine_that_ends_while_one_looks_has_not_disappeared(
 
     monkeypatch.setattr("runs.status.engine_processes", ends_now)
     assert read_status(folder).state == "finished"
+
+
+def test_an_engine_whose_tag_could_not_be_noted_is_found_all_the_same(folder: RunFolder, attempt: Attempt) -> None:
+    """On a full disk `state.json` is still as it was before the engine had a tag."""
+    write_state(folder, "starting", tag="", supervisor=msgspec.structs.replace(this_process(), start_ticks=1))
+    code = "import time; print(flush=True); time.sleep(600)"
+    engine = subprocess.Popen(
+        [sys.executable, "-S", "-c", code],
+        env={**os.environ, TAG_VARIABLE: f"{tag_prefix(folder)}1.abc"}, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert engine.stdout is not None and engine.stdout.readline()
+        status = read_status(folder)
+        assert (status.state, status.supervised) == ("running", False)
+        with pytest.raises(RunBusy, match=f"still alive \\(pid {engine.pid}\\)"):
+            launch.refuse_live(folder)
+        launch.kill(folder)
+        assert engine.wait(10) == -signal.SIGKILL and read_status(folder).state == "stopped"
+    finally:
+        engine.kill()
+        engine.communicate()

@@ -2,6 +2,15 @@
 
 from pathlib import Path
 
+import msgspec
+
+from runs.events import DiskNoticed
+from runs.folder import Attempt
+from runs.outcome import Ending, conclude
+from runs.processes import this_host
+from runs.queue_entry import QueueEntry, leave, owner_of, write_entry
+from runs.rank_marks import Mark, mark_file
+from runs.reader import RunReader
 from runs.records import RecordTail
 from runs.summary import RunIndex
 from tests.run_writer import AttemptWriter, Supervision, finished_run, new_run
@@ -125,3 +134,74 @@ def test_a_new_name_is_seen(tmp_path: Path) -> None:
     about = folder.about()
     folder.write_about(type(about)(name="other", preset=about.preset, created=about.created))
     assert index.poll()[0].name == "other"
+
+
+def mark(attempt: Attempt, step: int) -> None:
+    attempt.ranks_dir.mkdir(exist_ok=True)
+    mark_file(attempt, 0).write_bytes(msgspec.json.encode(Mark(step, "in training", 0, False, 1.0)))
+
+
+def test_a_full_disk_is_named_and_the_step_is_still_the_true_one(tmp_path: Path) -> None:
+    folder = new_run(tmp_path)
+    supervision = Supervision(folder)
+    supervision.state("running")
+    writer = AttemptWriter(folder)
+    index, reader = RunIndex(tmp_path), RunReader(folder)
+    writer.start()
+    writer.run_to(100)
+    mark(writer.attempt, 107)
+    assert (index.poll()[0].step, index.poll()[0].remark, reader.poll().step) == (100, "", 100)
+    writer.say(DiskNoticed(step=100, is_full=True, message="the disk is full"))
+    assert (index.poll()[0].step, reader.poll().step) == (107, 107)
+    mark(writer.attempt, 232)  # and nothing is recorded
+    (row,), snapshot = index.poll(), reader.poll()
+    assert (row.step, snapshot.step, snapshot.eta_s) == (232, 232, None)
+    assert row.remark.startswith("disk full: make room")
+    writer.say(DiskNoticed(step=232, is_full=False, message="there is room again"))
+    writer.train(240, 1.0)
+    (row,), snapshot = index.poll(), reader.poll()
+    assert (row.step, row.remark, snapshot.step) == (240, "", 240) and snapshot.eta_s is not None
+    writer.close()
+    supervision.close()
+
+
+def test_a_killed_run_says_so_and_its_time_is_the_same_everywhere(tmp_path: Path) -> None:
+    folder = new_run(tmp_path)
+    writer = AttemptWriter(folder)
+    writer.start()
+    writer.run_to(250)
+    writer.close()
+    conclude(folder, writer.attempt, Ending(returncode=-9, elapsed_s=226.0, wanted="kill", killed=5.0))
+    (row,), snapshot = RunIndex(tmp_path).poll(), RunReader(folder).poll()
+    assert row.status.state == "stopped"
+    assert row.remark == "killed; steps 201 to 250 have to be trained again"
+    assert row.elapsed_s == snapshot.elapsed_s == 226.0
+
+
+def test_a_resumed_run_never_goes_back_to_its_beginning(tmp_path: Path) -> None:
+    folder = new_run(tmp_path)
+    first = AttemptWriter(folder)
+    first.start()
+    first.run_to(220)
+    first.end("stopped", "you stopped it")
+    index = RunIndex(tmp_path)
+    before = index.poll()[0].elapsed_s
+    assert (index.poll()[0].step, index.poll()[0].remark) == (220, "")
+    supervision = Supervision(folder, 2)
+    write_entry(folder, QueueEntry(order=1.0, since=1.0, host=this_host(), owner=owner_of(folder), after=1))
+    supervision.state("queued")
+    (row,) = index.poll()
+    assert (row.status.state, row.step, row.elapsed_s) == ("queued", 220, before)
+    leave(folder)
+    second = AttemptWriter(folder, 2)
+    supervision.state("starting")
+    assert (index.poll()[0].step, index.poll()[0].total_steps) == (220, 1200)
+    second.start(step=200)
+    supervision.state("running")
+    assert index.poll()[0].step == 200
+    second.train(210, 2.0)
+    assert index.poll()[0].step == 210
+    assert index.poll()[0].elapsed_s == before + 2.0
+    assert RunReader(folder).poll().elapsed_s == before + 2.0
+    second.close()
+    supervision.close()

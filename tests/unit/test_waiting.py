@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from presets.config import with_values
@@ -13,11 +14,12 @@ from presets.schema import RunConfig
 from runs import control, devices, queue, waiting
 from runs.folder import RunFolder, create_run
 from runs.lock import held_lock
-from runs.processes import this_host
+from runs.machines import DEVICES_FILE, MachineDevices
+from runs.processes import this_host, this_process
 from runs.queue_entry import QueueEntry, owner_of, read_entry, write_entry
 from runs.readings import DeviceReading, HardwareReading, HostReading
-from runs.status import read_state, read_status
-from runs.waiting import Waiter, has_begun, take_at_once
+from runs.status import StateRecord, read_state, read_status
+from runs.waiting import Waiter, has_begun, take_at_once, take_for_machine
 
 TWO_CORES = with_values(RunConfig(), {"launch.device": "cpu", "launch.threads": 2})
 
@@ -25,7 +27,7 @@ TWO_CORES = with_values(RunConfig(), {"launch.device": "cpu", "launch.threads": 
 @pytest.fixture(autouse=True)
 def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "_cores", lambda: tuple(range(4)))
-    monkeypatch.setattr(waiting, "revive", lambda runs: 0)
+    monkeypatch.setattr(waiting, "revive", lambda runs, wait_s: 0)
     monkeypatch.setattr(waiting, "POLL_S", 0.01)
     monkeypatch.setattr(waiting, "LOOK_S", 0.01)
 
@@ -134,6 +136,62 @@ def test_the_driver_is_asked_when_no_run_of_ours_is_in_the_way(
         given = waiter(folder).wait(config)
     assert given is not None and given.names == ("gpu:1",)
     assert given.environment == {"CUDA_VISIBLE_DEVICES": "1"} and os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
+
+
+def test_a_gpu_that_a_run_of_ours_has_just_left_is_taken_only_after_a_look_at_it(
+    runs_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our run ends between the two looks at what is claimed, and somebody else's program has most of its GPU."""
+    host = HostReading("box", "cpu", 0.0, (0.0,), 1, 2, None)
+    full = DeviceReading(0, "H200", memory_used_bytes=90, memory_total_bytes=100)
+    asked: list[float] = []
+
+    def read(self: devices.GpuReadings, environment: object) -> HardwareReading:
+        asked.append(time.monotonic())
+        return HardwareReading(time.time(), host, (full,), "")
+
+    looks = iter([{}, {"gpu:0": "warm-otter"}, {}])
+    monkeypatch.setattr(devices.GpuReadings, "read", read)
+    monkeypatch.setattr(waiting, "claims", lambda runs, apart_from=None: next(looks, {}))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    folder = waits(runs_path, 1)
+    with held_lock(folder):
+        assert waiter(folder, 0.3).wait(with_values(RunConfig(), {"launch.device": "cuda"})) is None
+        assert next(looks, None) is None and len(asked) == 2
+        assert read_status(folder).reason == "waits for a GPU; the GPU is used by another program"
+
+
+def test_a_run_that_waits_among_very_many_looks_less_often(
+    runs_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+
+    def look(self: Waiter, config: RunConfig) -> None:
+        looks.append(time.monotonic())
+        began = time.thread_time()
+        while time.thread_time() - began < 0.01:
+            pass
+
+    monkeypatch.setattr(Waiter, "_look", look)
+    assert waiter(waits(runs_path, 1), 0.5).wait(TWO_CORES) is None
+    assert len(looks) == 1, "10 ms of work a second are a hundredth of a core"
+
+
+def test_a_machine_that_joins_takes_devices_that_no_other_run_here_has(runs_path: Path) -> None:
+    direct, joined, later = (create_run(runs_path, TWO_CORES) for _ in range(3))
+    machine = joined.attempt(3).ranks_dir / "box-1"
+    machine.mkdir(parents=True)
+    first = msgspec.structs.replace(this_process(), host="elsewhere")
+    joined.state_file.write_bytes(msgspec.json.encode(StateRecord("running", 3, "", first, devices=("cpu:0",))))
+    with held_lock(direct):
+        assert take_at_once(direct, TWO_CORES).names == ("cpu:0", "cpu:1")
+        assert take_for_machine(joined, TWO_CORES, machine).names == ("cpu:2", "cpu:3")
+        with held_lock(later):
+            assert waiter(waits(runs_path, 1), 0.1).wait(TWO_CORES) is None, "all cores are taken"
+    assert devices.claims(runs_path) == dict.fromkeys(("cpu:2", "cpu:3"), joined.about().name)
+    gone = MachineDevices(msgspec.structs.replace(this_process(), start_ticks=1), ("cpu:2", "cpu:3"))
+    (machine / DEVICES_FILE).write_bytes(msgspec.json.encode(gone))
+    assert devices.claims(runs_path) == {}, "who joined has ended"
 
 
 def test_an_attempt_counts_as_begun_when_it_left_any_trace(runs_path: Path) -> None:

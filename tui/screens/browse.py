@@ -14,6 +14,7 @@ from textual.widgets import DataTable, Static
 
 from runs import launch
 from runs.folder import About, RunFolder
+from runs.status import SIGNS
 from runs.summary import RunSummary
 from tui import run_actions
 from tui.commands import Command, bindings_of
@@ -22,10 +23,10 @@ from tui.figures import num_bytes
 from tui.index_feed import IndexFeed, Place, RunsListed
 from tui.run_actions import RunChoice
 from tui.run_filter import SORTS, filter_runs, sort_runs
-from tui.run_words import place_words
+from tui.run_words import in_lines, place_words
 from tui.safe_text import FAINT, plain, safe_text
 from tui.screens.dialogs import ConfirmDialog
-from tui.screens.run_screen import QUEUE_COMMANDS, RunScreen
+from tui.screens.run_screen import LEFT_KEYS, QUEUE_COMMANDS, REFUSED_KEYS, RunScreen
 from tui.widgets.footer import KeyFooter
 from tui.widgets.line_input import LineInput
 from tui.widgets.run_table import MOST_ROWS, RunTable
@@ -34,10 +35,11 @@ COMMANDS = (
     Command("open", "enter", "Open", "Watch the run under the cursor.", "open"),
     Command("filter", "slash", "Filter", "Show only runs that match: words, state:failed, loss<6.", "filter",
             key_display="/"),
-    Command("sort", "o", "Sort", "Order by newest, best loss, name or state.", "sort"),
-    Command("resume", "r,p", "Resume", "Go on from a checkpoint, when the run is not live.", "resume"),
+    Command("sort", "o", "Sort", "Order by newest, best loss, name or state.", "sort", show=False),
+    Command("resume", "r,p", "Resume", "Go on from a checkpoint, when the run is not live.", "resume",
+            show=False),
     Command("relaunch", "R", "Relaunch", "Go on from the last checkpoint, or from the beginning, at once.",
-            "relaunch", show=False),
+            "relaunch"),
     Command("stop", "x", "Stop", "Stop with a checkpoint, or take out of the queue; asks first.", "stop"),
     *QUEUE_COMMANDS,
     Command("kill", "X", "Kill", "Kill the run without saving; its name has to be typed.", "kill", show=False),
@@ -63,7 +65,9 @@ class RunsScreen(RunScreen):
         "loss<6, step>100; all of them have to hold."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
+        *LEFT_KEYS,
         *bindings_of(COMMANDS),
+        *REFUSED_KEYS,
         Binding("escape", "back", "Back", show=False),
         Binding("j", "move(1)", show=False),
         Binding("k", "move(-1)", show=False),
@@ -117,6 +121,7 @@ class RunsScreen(RunScreen):
         self.rows, self._is_listed = message.rows, True
         self._places, self._read_only = message.places, message.read_only
         self._show()
+        self.withdraw_question()
 
     @on(FeedFailed)
     def _feed_failed(self, message: FeedFailed) -> None:
@@ -144,7 +149,10 @@ class RunsScreen(RunScreen):
         """The line below the table: what cannot be read in the row under the cursor."""
         row = self.selected
         words = said_of(row, self._places.get(row.id), self._read_only.get(row.id, "")) if row else ""
-        self.query_one("#said", Static).update(plain(words, 400))
+        said = self.query_one("#said", Static)
+        height = 2 if self.has_class("-narrow") or self.has_class("-tiny") else 1
+        lines = in_lines(safe_text(words, 400), (said.content_size.width or self.size.width) - 1, height)
+        said.update(Content("\n").join(plain(line, 400) for line in lines.split("\n")))
         self.refresh_bindings()
 
     def _counts(self, query: str) -> Content:
@@ -172,7 +180,11 @@ class RunsScreen(RunScreen):
         if row is None:
             return None
         about = About(row.name, row.preset, row.tags, row.note, row.created)
-        return RunChoice(row.folder, about, row.status, read_only=self._read_only.get(row.id, ""))
+        place = self._places.get(row.id)
+        number = place.number if place is not None else 0
+        is_last = number >= max((one.number for one in self._places.values()), default=0)
+        read_only = self._read_only.get(row.id, "")
+        return RunChoice(row.folder, about, row.status, read_only=read_only, place=number, is_last=is_last)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what the run under the cursor allows."""
@@ -278,6 +290,8 @@ def said_of(row: RunSummary, place: Place | None, read_only: str) -> str:
         return f"◌ {place_words(place.number, place.reason)}; J K move it, x takes it out"
     if row.root_cause:
         return f"✗ {row.root_cause}"
+    if row.remark:
+        return f"{SIGNS[row.status.state]} {row.remark}"
     if row.status.is_live and row.status.reason:
         return row.status.reason
     return row.note

@@ -17,6 +17,7 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Static
 
+from runs.folder import RunFolder
 from tui.safe_text import plain, safe_lines
 from tui.widgets.line_input import LineInput
 
@@ -32,7 +33,10 @@ class _Question(Column):
 
 
 class ConfirmDialog(ModalScreen[bool]):
-    """Asks a yes-or-no question; dismissed with the answer. esc says no, y says yes."""
+    """Asks a yes-or-no question; dismissed with the answer. esc says no, y says yes.
+
+    about: what is to be done to which run, so that the question can be withdrawn when that is no longer possible.
+    """
 
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -44,6 +48,7 @@ class ConfirmDialog(ModalScreen[bool]):
     def __init__(self, title: str, body: str, confirm: str = "Yes", danger: bool = False) -> None:
         super().__init__()
         self._question = (title, body)
+        self.about: tuple[str, RunFolder] | None = None
         self._confirm = confirm
         self._danger = danger
 
@@ -69,7 +74,7 @@ class ConfirmDialog(ModalScreen[bool]):
 
 
 class TypedConfirmDialog(ModalScreen[bool]):
-    """For what cannot be taken back: goes on only when `word` has been typed; esc says no."""
+    """For what cannot be taken back: goes on only when `word` has been typed; esc says no. about: as above."""
 
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", show=False)]
@@ -77,6 +82,7 @@ class TypedConfirmDialog(ModalScreen[bool]):
     def __init__(self, title: str, body: str, word: str) -> None:
         super().__init__()
         self._question = (title, body)
+        self.about: tuple[str, RunFolder] | None = None
         self._word = word
 
     def compose(self) -> ComposeResult:

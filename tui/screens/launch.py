@@ -35,7 +35,8 @@ _PLAN_DELAY_S = 0.15
 _LOOK_UP_DELAY_S = 0.5
 
 COMMANDS = (
-    Command("start", "ctrl+l", "Start", "Start the run with what stands in the form.", "launch", key_display="^l"),
+    Command("start", "ctrl+l", "Start", "Start the run with what stands in the form.", "launch",
+            key_display="^l"),
     Command("queue", "ctrl+g", "Queue", "Let the run wait in the queue for free devices.", "launch(True)",
             key_display="^g"),
     Command("save", "ctrl+s", "Save", "Save the form as a preset of your own.", "save", key_display="^s"),
@@ -237,8 +238,15 @@ class LaunchScreen(Screen[None]):
     async def _start_run(self, config: RunConfig, model: FormModel, to_queue: bool) -> None:
         for button in ("#launch", "#queue"):
             self.query_one(button, Button).disabled = True
-        self.query_one("#verdict", Static).update(Content("◌ queueing …" if to_queue else "◌ starting …"))
-        folder = await launch_run(self.app, config, name=model.name, preset=model.preset, to_queue=to_queue)
+        verdict = self.query_one("#verdict", Static)
+        verdict.update(Content("◌ looking at data and devices …"))
+
+        def begins(is_queued: bool) -> None:
+            verdict.update(Content("◌ queueing …" if is_queued else "◌ starting …"))
+
+        folder = await launch_run(
+            self.app, config, name=model.name, preset=model.preset, to_queue=to_queue, begins=begins
+        )
         self._make_plan()
         if folder is not None:
             model.name = ""  # the next run is another one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,18 @@ from tui.screens.start_questions import begin, is_trusted_preset, is_trusted_sta
 
 
 async def launch_run(
-    app: App[Any], config: RunConfig, *, name: str, preset: Preset, to_queue: bool = False
+    app: App[Any],
+    config: RunConfig,
+    *,
+    name: str,
+    preset: Preset,
+    to_queue: bool = False,
+    begins: Callable[[bool], None] = lambda is_queued: None,
 ) -> RunFolder | None:
     """The folder of the run that was started or queued; None when a person chose not to, or it could not be done.
 
-    Says what went wrong in a dialog. Blocks no event loop: files, hub, devices and supervisor are for threads.
+    begins: is told whether it is queued, once all questions are answered. Says what went wrong in a
+    dialog. Blocks no event loop: files, hub, devices and supervisor are for threads.
     """
     runs: Path = app.runs  # type: ignore[attr-defined]
     try:
@@ -41,6 +49,7 @@ async def launch_run(
     way = await way_to_start(app, wanted, runs, to_queue=to_queue)
     if way is None:
         return None
+    begins(way.to_queue)
     try:
         folder = await asyncio.to_thread(create_run, runs, wanted, name=name, preset=preset.name)
     except OSError as error:

@@ -23,7 +23,7 @@ from tui.run_charts import CHARTS
 from tui.run_words import disk_trouble
 from tui.safe_text import safe_text
 from tui.screens.monitor_commands import COMMANDS
-from tui.screens.run_screen import RunScreen
+from tui.screens.run_screen import LEFT_KEYS, REFUSED_KEYS, RunScreen
 from tui.widgets.banner import Banner
 from tui.widgets.chart import ChartPane
 from tui.widgets.chart_palette import palette_of
@@ -52,7 +52,9 @@ class MonitorScreen(RunScreen):
         "dashboard does not touch the run."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
+        *LEFT_KEYS,
         *bindings_of(COMMANDS),
+        *(binding for binding in REFUSED_KEYS if binding.key != "d"),
         Binding("tab", "next_pane(1)", "Next pane", show=False),
         Binding("shift+tab", "next_pane(-1)", "Pane before", show=False),
         Binding("escape", "back", "Back", show=False),
@@ -68,6 +70,7 @@ class MonitorScreen(RunScreen):
         self._log_shown = False
         self._tag_prefix = ""
         self._read_only = ""
+        self._place = 0
         self._requests = LiveRequests(self)
 
     def compose(self) -> ComposeResult:
@@ -126,9 +129,9 @@ class MonitorScreen(RunScreen):
     def _take_snapshot(self, message: SnapshotArrived) -> None:
         if not self._is_whole:
             return
-        before = self.snapshot.status.state if self.snapshot else None
+        before = (self.snapshot.status.state if self.snapshot else None), self._place
         snapshot = self.snapshot = message.snapshot
-        self._read_only = message.read_only
+        self._read_only, self._place = message.read_only, message.place
         state = snapshot.status.state
         is_ours = not message.read_only
         self._requests.take(snapshot)
@@ -143,9 +146,11 @@ class MonitorScreen(RunScreen):
             self.query_one(ProbeTable).show(snapshot.probes, _why_no_probes(snapshot))
             self.query_one(EventLines).show(snapshot.events)
             self._show_devices()
-        if state != before:
+        if (state, message.place) != before:
             self.refresh_bindings()
-            self._follow_state(before, state)
+            self.withdraw_question()
+        if state != before[0]:
+            self._follow_state(before[0], state)
 
     def _follow_state(self, before: State | None, state: State) -> None:
         """Give the reasons of a failure the focus when it comes, and take it away when they go."""
@@ -263,9 +268,11 @@ class MonitorScreen(RunScreen):
         self.query_one(ProbeTable).scrub(by)
 
     async def action_back(self) -> None:
-        """Give the zoomed room back, else go to the list of runs."""
+        """Give the zoomed room back, close the log, else go to the list of runs."""
         if self._zoomed:
             self._zoom("")
+        elif self._log_shown:
+            self.action_toggle_log()
         else:
             await self.run_action("app.show_runs")
 
@@ -291,7 +298,7 @@ class MonitorScreen(RunScreen):
         if snapshot is None:
             return None
         grace = snapshot.config.launch.stop_grace if snapshot.config else 0
-        return RunChoice(self.folder, snapshot.about, snapshot.status, grace, self._read_only)
+        return RunChoice(self.folder, snapshot.about, snapshot.status, grace, self._read_only, self._place)
 
     def look_now(self) -> None:
         """Read the run again at once."""

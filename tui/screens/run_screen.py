@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual.binding import Binding
 from textual.screen import Screen
 
 from tui import run_actions
@@ -10,12 +11,27 @@ from tui.run_actions import RunChoice, Where
 from tui.safe_text import safe_text
 
 QUEUE_COMMANDS = (
-    Command("later_turn", "J", "Later", "Move a queued run down, behind the next one.", "queue_move('down')",
-            show=False),
-    Command("sooner", "K", "Sooner", "Move a queued run up, before the one above it.", "queue_move('up')"),
+    Command("later_turn", "J", "Down", "Move a queued run down, behind the next one.", "queue_move('down')"),
+    Command("sooner", "K", "Up", "Move a queued run up, before the one above it.", "queue_move('up')"),
     Command("to_front", "", "To the front of the queue", "Let a queued run be the next.", "queue_move('first')"),
     Command("to_back", "", "To the back of the queue", "Let a queued run be the last.", "queue_move('last')"),
 )  # fmt: skip
+
+
+LEFT_KEYS = (Binding("X", "kill_now", "Kill"), Binding("r", "resume_only", "Resume"))
+"""Before a screen's own keys: what the footer shows while a run stops, and of an ended one without R."""
+
+REFUSED_KEYS = (
+    Binding("x", "refuse('stop')", show=False),
+    Binding("X", "refuse('kill')", show=False),
+    Binding("p", "refuse('pause')", show=False),
+    Binding("r", "refuse('resume')", show=False),
+    Binding("R", "refuse('relaunch')", show=False),
+    Binding("e", "refuse('edit')", show=False),
+    Binding("d", "refuse('delete')", show=False),
+    Binding("J,K", "refuse('queue_move')", show=False),
+)
+"""After a screen's own keys: a key that the run does not allow says why."""
 
 
 class RunScreen(Screen[None]):
@@ -32,7 +48,28 @@ class RunScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what the run allows; nothing that changes it when it is not ours."""
-        return run_actions.offers(self.choice if self.is_mounted else None, action)
+        run = self.choice if self.is_mounted else None
+        if action == "queue_move":
+            return any(run_actions.can_move(run, where) for where in parameters or ("up", "down"))  # type: ignore[arg-type]
+        return run_actions.offers(run, action)
+
+    def withdraw_question(self) -> None:
+        """Close a question over this screen that its run has outrun."""
+        if (run := self.choice) is not None:
+            run_actions.withdraw(self, run)
+
+    def action_refuse(self, action: str) -> None:
+        """Say why the key does nothing."""
+        if (run := self.choice) is not None:
+            run_actions.refuses(self, run, action)
+
+    def action_resume_only(self) -> None:
+        """Go on from a checkpoint, where that is the only way on."""
+        self.action_resume()
+
+    def action_kill_now(self) -> None:
+        """Kill a run that is stopping."""
+        self.action_kill()
 
     def action_stop(self) -> None:
         """Stop with a checkpoint, or take out of the queue."""

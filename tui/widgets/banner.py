@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from textual import events
 from textual.content import Content
 from textual.widgets import Static
 
-from tui.safe_text import plain
+from tui.run_words import in_lines
+from tui.safe_text import plain, safe_text
+
+_MOST_LINES = 3
 
 
 class Banner(Static):
@@ -28,6 +32,16 @@ class Banner(Static):
         self._shown = (trouble, fact)
         self.display = bool(trouble or fact)
         self.set_class(bool(trouble), "-bad")
-        lines = [plain(f"! {trouble}", 500)] if trouble else []
-        lines += [plain(f"⊘ {fact}", 500)] if fact else []
-        self.update(Content("\n").join(lines))
+        self._draw()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Cut what has no room any more, with a sign."""
+        self._draw()
+
+    def _draw(self) -> None:
+        trouble, fact = self._shown
+        width = self.content_size.width or self.app.size.width - 2
+        rest = [in_lines(f"⊘ {safe_text(fact, 500)}", width, 1)] if fact else []
+        first = [in_lines(f"! {safe_text(trouble, 500)}", width, _MOST_LINES - len(rest))] if trouble else []
+        lines = [line for block in (*first, *rest) for line in block.split("\n")]
+        self.update(Content("\n").join(plain(line, 500) for line in lines))

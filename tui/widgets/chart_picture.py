@@ -153,6 +153,7 @@ class _Chart:
     ) -> None:
         self._size = (width, height)
         self._steps, self._values, self._palette = steps, values, palette
+        self._guide_labels: list[tuple[float, tuple[float, float]]] = []  # height, and from which step to which
         self._plot = Plot()
         self._plot._limit_size(False, False)  # else the real terminal's size is the limit, 80×24 without one
         self._plot.plotsize(width, height)
@@ -177,10 +178,13 @@ class _Chart:
     def guide_label(self, text: str, level: float, newest: tuple[Bucket, ...], line: list[float]) -> None:
         """Name a guide at its right end, or at its left end when the curve is nearer on the right."""
         low, high = self._steps
+        length = (high - low) * (len(text) + 4) / self._size[0]
         reaches = bool(newest) and newest[0].step > high - (high - low) * _TEXT_WIDTH / self._size[0]
         if reaches and line and abs(line[-1] - level) < abs(line[0] - level):
             self.words(text, low + (high - low) * 3 / self._size[0], level, self._palette.guide, "left")
+            self._guide_labels.append((level, (low, low + length)))
         else:
+            self._guide_labels.append((level, (high - length, high)))
             self.words(text, high, level, self._palette.guide, "right")
 
     def band(self, buckets: tuple[Bucket, ...]) -> None:
@@ -223,7 +227,9 @@ class _Chart:
         low, high = self._steps
         cell = (high - low) / max(1, self._size[0] - _AXIS_WIDTH)
         row = (self._values[1] - self._values[0]) / max(1, self._size[1] - _AXIS_HEIGHT - 1)
-        taken: list[list[tuple[float, float]]] = [[] for _ in range(min(_MARK_ROWS, self._size[1] // 4))]
+        depths = range(min(_MARK_ROWS, self._size[1] // 4))
+        heights = [self._values[1] - depth * row for depth in depths]
+        taken = [[span for level, span in self._guide_labels if abs(level - at) < row] for at in heights]
         shown = [mark for mark in marks if low <= mark.step <= high]
         for mark in reversed(shown):
             width = (len(mark.words) + 3) * cell

@@ -7,9 +7,10 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from runs.console import without_events
 from runs.reader import RunSnapshot
 from runs.status import ErrorReport
-from tui.run_words import way_on
+from tui.run_words import lost_words, way_on
 from tui.safe_text import FAINT, plain, safe_text
 
 LAST_LINES = 30
@@ -18,7 +19,7 @@ _Line = tuple[str, str]
 
 
 class FailurePanel(VerticalScroll):
-    """The cause stands still at the top, the last lines scroll below it; hidden unless the run failed."""
+    """The cause and the heading of the last lines stand still, the lines scroll below; hidden unless it failed."""
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id, classes="pane")
@@ -60,8 +61,9 @@ class FailurePanel(VerticalScroll):
             return
         self._shown = (title, cause, last)
         self.border_title = plain(title, 100, "$text-error")
-        self._cause.update(_text(cause))
-        self._last.update(_text(last))
+        heading, *rest = last
+        self._cause.update(_text((*cause, heading)))
+        self._last.update(_text(tuple(rest)))
         # the newest word is the last one
         self.call_after_refresh(self.scroll_end, animate=False, force=True)
 
@@ -92,12 +94,17 @@ def cause_lines(snapshot: RunSnapshot, is_ours: bool = True) -> tuple[_Line, ...
     outcome = snapshot.status.outcome
     if outcome is not None and outcome.left:
         lines.append((f"! {safe_text(outcome.left, 300)}", "$text-warning"))
+    if lost := lost_words(snapshot):
+        lines.append((lost, "$text-warning"))
     return (*lines, (way_on(snapshot, is_ours), "$text-primary"))
 
 
 def last_lines(error: ErrorReport | None, printed: tuple[str, ...]) -> tuple[_Line, ...]:
-    """The last 30 lines that were printed, and after them the traceback where they do not end in it."""
-    console = [line for line in printed if line.strip()][-LAST_LINES:]
+    """A heading and the last 30 lines that were printed; after them the traceback where they do not end in it.
+
+    The engine prints its events too; they stand below the charts already, in sentences.
+    """
+    console = [line for line in without_events(printed) if line.strip()][-LAST_LINES:]
     traceback = [line for line in error.traceback.splitlines() if line.strip()][-LAST_LINES:] if error else []
     known = {line.strip() for line in console}
     blocks: list[_Line] = []

@@ -141,7 +141,7 @@ def memory_words(bytes_now: float | None, device: str) -> str:
     """What the engine itself says it holds."""
     if bytes_now is None or bytes_now != bytes_now:
         return ""
-    kind = "peak on each device" if device.startswith("cuda") else "of its first process"
+    kind = "peak on each device" if device.startswith("cuda") else "in its main process"
     return f"run    {num_bytes(bytes_now)} {kind}"
 
 

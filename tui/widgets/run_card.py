@@ -10,7 +10,7 @@ from textual.widgets import Static
 from runs.reader import RunSnapshot
 from runs.status import SIGNS, RunStatus
 from tui.figures import elapsed
-from tui.run_words import STATE_STYLES, clock_time, place_words, way_on
+from tui.run_words import STATE_STYLES, clock_time, lost_words, place_words, way_on
 from tui.safe_text import FAINT, plain, safe_text
 
 _TITLES = {
@@ -83,7 +83,10 @@ def card_lines(snapshot: RunSnapshot, now: float, place: int = 0, is_ours: bool 
         )
     if state in ("stopped", "paused"):
         keys = way_on(snapshot, is_ours)
-        return ((f"{reason}. {keys}" if reason else keys, ""), *leftover)
+        lost = ((lost_words(snapshot), "bold $text-warning"),) if lost_words(snapshot) else ()
+        proof = status.outcome.proof if status.outcome is not None else ""
+        proven = ((f"✓ checked at its end: {safe_text(proof, 200)}", FAINT),) if proof else ()
+        return ((f"{reason}. {keys}" if reason else keys, ""), *lost, *leftover, *proven)
     if state == "lost":
         return ((f"{reason}.", ""), (way_on(snapshot, is_ours), ""))
     if state == "stalled":
@@ -103,7 +106,7 @@ def countdown_lines(status: RunStatus, now: float) -> tuple[_Line, ...]:
         if index < at:
             lines.append((f"✓ {words}", FAINT))
         elif index > at:
-            lines.append((f"· {'then ' if index == at + 1 else ''}{words}", FAINT))
+            lines.append((f"· then {words}", FAINT))
         elif status.deadline and index < len(_RUNGS) - 1:
             lines.append((f"▸ {words}: {elapsed(left)} left for that", "bold"))
         else:

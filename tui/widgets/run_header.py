@@ -74,21 +74,23 @@ def _how_far(snapshot: RunSnapshot, width: int) -> list[_Part]:
             parts.append((f"{phase.done:,} {unit}", ""))
         parts += [(words, FAINT) for words in pace_words(phase)]
         return parts
-    steps = steps_words(snapshot.step, snapshot.total_steps)
-    share = snapshot.step / snapshot.total_steps if snapshot.total_steps else 0.0
+    planned = snapshot.config.train.max_steps if snapshot.config is not None else 0
+    total = snapshot.total_steps or planned
+    steps, share = steps_words(snapshot.step, total), snapshot.step / total if total else 0.0
+    is_moving = snapshot.status.state in ("starting", "running", "stalled")
     parts = [(f"reading {snapshot.share_read:4.0%}", "$text-warning")] if snapshot.is_behind else []
-    parts.append((f"step {steps} {share:4.0%}", ""))
+    parts.append((f"step {steps} {share:4.0%}" if total else f"step {steps}", ""))
     if width >= 90:
         parts.append((bar(share, 24 if width >= 140 else 12), "$text-primary"))
-    if snapshot.status.is_live:
+    if is_moving:
         parts.append((eta_words(snapshot), ""))
-    else:
+    elif not snapshot.status.is_live:
         parts.append((f"took {elapsed(snapshot.elapsed_s)}", ""))
     if snapshot.best_loss is not None:
         floor = snapshot.baselines.floor_loss if snapshot.baselines is not None else None
         above = "" if floor is None else f" (floor {floor:.3f})"
         parts.append((f"best {snapshot.best_loss:.3f} nats @ {snapshot.best_step:,}{above}", ""))
-    if snapshot.tokens_per_second is not None:
+    if snapshot.tokens_per_second is not None and (is_moving or not snapshot.status.is_live):
         parts.append((rate_words(snapshot.tokens_per_second), ""))
     if snapshot.num_skipped:
         parts.append((f"{snapshot.num_skipped} damaged records skipped", "$text-warning"))

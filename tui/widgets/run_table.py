@@ -49,6 +49,7 @@ _COLUMNS = (
     _Column("size", "size", 7, 6),
     _Column("about", "tags, cause", 14, 3),
 )
+_WIDE_ABOUT = _Column("about", "tags, cause", 26, 1)  # one of the runs has more to say than fits
 _PADDING = 2
 _FRAME = 2
 _RIGHT = frozenset({"step", "best", "last", "time", "size"})
@@ -82,17 +83,19 @@ class RunTable(DataTable[Text]):
         """
         self._rows = rows = rows[:MOST_ROWS]
         self._places, self._read_only = places, read_only
-        columns = _fitting(self.size.width or 80)
+        cells = {row.id: self._cells_of(row) for row in rows}
+        wide = any(len(texts["about"]) > _COLUMNS[-1].width for texts in cells.values())
+        columns = _fitting(self.size.width or 80, wide)
         order = tuple(row.id for row in rows)
         if columns != self._shown_columns or not self._is_kept(order):
-            self._rebuild(rows, columns)
+            self._rebuild(rows, columns, cells)
             return
         wanted = set(order)
         for gone in [id for id in self._order if id not in wanted]:
             self.remove_row(gone)
             del self._cells[gone]
         for row in rows:
-            texts = self._cells_of(row)
+            texts = cells[row.id]
             before = self._cells[row.id]
             for key, _ in columns:
                 if texts[key] != before[key]:
@@ -112,7 +115,12 @@ class RunTable(DataTable[Text]):
         known = set(order)
         return tuple(id for id in self._order if id in known) == order
 
-    def _rebuild(self, rows: tuple[RunSummary, ...], columns: tuple[tuple[str, int], ...]) -> None:
+    def _rebuild(
+        self,
+        rows: tuple[RunSummary, ...],
+        columns: tuple[tuple[str, int], ...],
+        cells: dict[str, dict[str, str]],
+    ) -> None:
         selected = self.selected_id
         offset = self.scroll_y
         self.clear(columns=True)
@@ -120,7 +128,7 @@ class RunTable(DataTable[Text]):
         for key, width in columns:
             label = Text(labels[key], justify="right" if key in _RIGHT else "left")
             self.add_column(label, width=width, key=key)
-        self._cells = {row.id: self._cells_of(row) for row in rows}
+        self._cells = cells
         for row in rows:
             texts = self._cells[row.id]
             self.add_row(*(_styled(row, key, texts[key]) for key, _ in columns), key=row.id)
@@ -134,8 +142,9 @@ class RunTable(DataTable[Text]):
 def cells_of(row: RunSummary, place: Place | None = None, is_read_only: bool = False) -> dict[str, str]:
     """A run's cells as safe text. place: of one that waits; its number stands where its steps would."""
     waits = place.reason if place is not None and "in the queue" not in place.reason else ""
-    said = ["⊘ read-only" if is_read_only else "", waits, " ".join(f"#{tag}" for tag in row.tags), row.note]
-    said.append(row.root_cause)
+    cause = row.root_cause or row.remark
+    said = ["⊘ read-only" if is_read_only else "", waits, cause]
+    said += [" ".join(f"#{tag}" for tag in row.tags), row.note]
     return {
         "state": f"{SIGNS[row.status.state]} {row.status.state}",
         "name": safe_text(f"⊘ {row.name}" if is_read_only else row.name, 16),
@@ -166,15 +175,19 @@ def spark(values: tuple[float, ...], width: int) -> str:
     return "".join(_BARS[round((mean - low) * scale)] for mean in means)
 
 
-def _fitting(width: int) -> tuple[tuple[str, int], ...]:
-    """The columns that have room, the most important taken first; what is left over goes to the last words."""
+def _fitting(width: int, has_much_to_say: bool) -> tuple[tuple[str, int], ...]:
+    """The columns that have room, the most important taken first; what is left over goes to the last words.
+
+    has_much_to_say: the last words get room to be read, at the cost of other columns.
+    """
+    all_columns = (*_COLUMNS[:-1], _WIDE_ABOUT) if has_much_to_say else _COLUMNS
     room = width - _FRAME
     taken: set[str] = set()
-    for column in sorted(_COLUMNS, key=lambda column: column.priority):
+    for column in sorted(all_columns, key=lambda column: column.priority):
         if column.width + _PADDING <= room or column.priority == 0:
             taken.add(column.key)
             room -= column.width + _PADDING
-    widths = [(column.key, column.width) for column in _COLUMNS if column.key in taken]
+    widths = [(column.key, column.width) for column in all_columns if column.key in taken]
     if widths[-1][0] == "about" and room > 0:
         widths[-1] = ("about", widths[-1][1] + room)
     return tuple(widths)
