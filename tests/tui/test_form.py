@@ -19,6 +19,7 @@ from presets.schema import FIELDS, RunConfig
 from tests.tui.pilots import until
 from tui.messages import DraftChanged
 from tui.widgets.choice_control import ChoiceControl
+from tui.widgets.field_group import GroupTitle
 from tui.widgets.field_row import FieldRow
 from tui.widgets.form import ConfigForm
 from tui.widgets.form_model import FormModel
@@ -290,6 +291,29 @@ async def test_loading_another_draft_posts_one_change_and_keeps_what_was_typed(m
         form.load(model)
         await pilot.pause()
         assert row_of(app, "optim.lr").query_one(Input).value == "0.5"
+
+
+async def test_what_was_typed_into_one_draft_never_gets_into_another_that_comes_at_once(model: FormModel) -> None:
+    app = FormApp(model)
+    async with opened(app, (100, 40)) as pilot:
+        other = FormModel(find_preset("v1-imdb-small"))
+        before = other.text("train.max_steps")
+        entry = row_of(app, "train.max_steps").control
+        assert isinstance(entry, Input) and model.text("train.max_steps") != before
+        entry.value = "777"  # its Changed is still on the way when the other draft comes
+        app.query_one(ConfigForm).load(other)
+        await pilot.pause()
+        await until(pilot, lambda: entry.value == before)
+        assert not other.changed() and other.text("train.max_steps") == before
+
+
+async def test_a_group_opens_whoever_runs_its_action(model: FormModel) -> None:
+    app = FormApp(model)
+    async with opened(app, (100, 40)) as pilot:
+        title = next(title for title in app.query(GroupTitle) if title.label == "Data")
+        assert not any(path.startswith("data.") for path in shown(app))
+        await app.run_action("fold(False)", default_namespace=title)
+        await until(pilot, lambda: any(path.startswith("data.") for path in shown(app)))
 
 
 async def test_help_speaks_of_the_field_one_is_in(model: FormModel) -> None:

@@ -32,8 +32,9 @@ class GroupTitle(Widget, can_focus=True):
     class Toggled(Message):
         """The person folded or unfolded it."""
 
-        def __init__(self, folded: bool) -> None:
+        def __init__(self, title: GroupTitle, folded: bool) -> None:
             super().__init__()
+            self.title = title
             self.folded = folded
 
     def __init__(self, label: str) -> None:
@@ -58,10 +59,10 @@ class GroupTitle(Widget, can_focus=True):
         )
 
     def action_fold_or_unfold(self) -> None:
-        self.post_message(self.Toggled(not self._folded))
+        self.post_message(self.Toggled(self, not self._folded))
 
     def action_fold(self, folded: bool) -> None:
-        self.post_message(self.Toggled(folded))
+        self.post_message(self.Toggled(self, folded))
 
     def on_click(self) -> None:
         self.action_fold_or_unfold()

@@ -69,6 +69,12 @@ class FieldRow(Widget):
         """The error that stands under the field now."""
         return self._problem if self._shows_problem else ""
 
+    @property
+    def text(self) -> str:
+        """What stands in the control now."""
+        name = "text" if self.spec.kind == "texts" else "value"
+        return str(getattr(self.control, name))
+
     def load(self, model: FormModel) -> None:
         """Show what the model holds; posts nothing."""
         self._model = model

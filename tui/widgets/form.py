@@ -172,10 +172,12 @@ class ConfigForm(Vertical):
     @on(FieldEdited)
     def _edited(self, event: FieldEdited) -> None:
         event.stop()
-        self.model.set_text(event.path, event.text)
         row = self._row(event.path)
         if row is not None:
+            if row.text != event.text:
+                return  # another draft came since, or more was typed
             row.refresh()
+        self.model.set_text(event.path, event.text)
         self._after_edit()
 
     @on(FieldReset)
@@ -217,8 +219,7 @@ class ConfigForm(Vertical):
     @on(GroupTitle.Toggled)
     async def _toggled(self, event: GroupTitle.Toggled) -> None:
         event.stop()
-        title = event._sender
-        group = next(group for group in self._groups.values() if title in group.children)
+        group = next(group for group in self._groups.values() if event.title in group.children)
         if event.folded:
             group.folded = True
         else:
