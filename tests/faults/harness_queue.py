@@ -193,8 +193,9 @@ def forsaken(machine: Machine, num_runs: int) -> Story:
         waiting = [one.folder for one in queue.waiting(machine.runs)]
         assert waiting, "all have begun, so that nobody can be forsaken"
         for folder in waiting:
-            state = read_state(folder)
-            assert state is not None and send_signal(state.supervisor, signal.SIGKILL)
+            while (state := read_state(folder)) is None:  # its supervisor has the lock, and is about to write
+                time.sleep(0.01)
+            assert send_signal(state.supervisor, signal.SIGKILL)
         while machine.pids():
             time.sleep(0.05)
         story = machine.story()

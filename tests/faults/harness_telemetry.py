@@ -25,7 +25,7 @@ from tests.run_writer import AttemptWriter, Supervision, new_run
 
 _FAKES = Path(__file__).resolve().parent.parent / "fakes"
 _FRAME_S = {"quick": 1.0, "long": 0.05}
-_LATE_SHARE = {"quick": 0.02, "long": 0.001}
+_LATE_SHARE = {"quick": 0.005, "long": 0.001}
 _STALE_S = {"quick": 8.0, "long": 5.0}
 _WATCHED_S = {"quick": 1.5, "long": 20.0}  # and until it shows what it should
 _AT_ONCE = {"quick": 5, "long": 1}

@@ -290,9 +290,12 @@ def test_a_kill_of_a_run_that_stands_still_says_who_stood(folder: RunFolder, att
     mark(attempt, 2, 9, True)
     outcome = conclude(folder, attempt, Ending(-9, wanted="kill", killed=100.0 + 60))
     assert outcome.state == "stopped"
-    assert outcome.reason.startswith("killed; rank 1 has not moved since step 120")
+    assert outcome.reason.startswith(
+        "killed; steps 1 to 120 have to be trained again; rank 1 has not moved since step 120"
+    )
     attempt.outcome_file.unlink()
-    assert conclude(folder, attempt, Ending(-9, wanted="kill", killed=100.0 + 5)).reason == "killed"
+    said = conclude(folder, attempt, Ending(-9, wanted="kill", killed=100.0 + 5)).reason
+    assert said == "killed; steps 1 to 120 have to be trained again", "5 s are no standing still"
 
 
 def test_a_run_that_said_how_it_ended_is_not_searched_for_causes(folder: RunFolder, attempt: Attempt) -> None:
