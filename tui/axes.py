@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
+_LEAST = 1e-300  # a range that is smaller cannot be cut into steps
 _ROBUST_SHARE = 0.05
 _FEW = 8
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -85,8 +86,9 @@ def value_range(body: list[float], must_show: list[float]) -> tuple[float, float
         high = body[-1] if body[-1] - body[0] <= 1.3 * (high - body[0]) else high
         shown += [body[0], high]
     low, high = min(shown), max(shown)
-    if high <= low:
-        margin = abs(high) * 0.05 or 0.5
+    if high - low < _LEAST:
+        margin = abs(high) * 0.05
+        margin = margin if margin > _LEAST else 0.5
         low, high = low - margin, high + margin
     step = _round_step((high - low) / 8)
     bottom = min(low, math.floor(low / step + 1e-9) * step)

@@ -39,7 +39,12 @@ class Terminal:
         self._run("new-session", "-d", *size, "-c", str(folder), shell)
 
     def close(self) -> None:
+        """End the server, and wait until it is gone: a new session would meet it dying."""
+        asked = subprocess.run([*self._tmux, "display-message", "-p", "#{pid}"], capture_output=True, check=False)
         subprocess.run([*self._tmux, "kill-server"], capture_output=True, check=False)
+        pid = asked.stdout.decode().strip()
+        if pid:
+            wait_until(lambda: not Path(f"/proc/{pid}").exists(), PATIENCE_S, "the tmux server ends")
 
     def type(self, *keys: str) -> None:
         """Press named keys, or type texts that begin with `=`."""

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tui.axes import short_number, step_range, tick_labels, ticks, value_range
@@ -42,6 +42,7 @@ def test_what_must_be_seen_is_inside() -> None:
     assert low <= 3.2 and high >= 7.7
 
 
+@example([5e-324], [0.0])
 @given(st.lists(st.floats(-1e9, 1e9) | st.just(math.nan), max_size=50), st.lists(st.floats(-1e9, 1e9), max_size=3))
 def test_a_range_is_never_empty(body: list[float], must_show: list[float]) -> None:
     low, high = value_range(body, must_show)
