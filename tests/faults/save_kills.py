@@ -7,13 +7,10 @@ loads without checking. Each saving process is forked from this warmed one; it a
 
 from __future__ import annotations
 
-import mmap
 import os
 import random
 import shutil
-import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,9 +19,9 @@ import safetensors.torch
 import torch
 
 from engine.checkpoints import CheckpointError, CheckpointStore, Loaded, TrainState
+from tests.faults.kill_harness import Write, kill_forked
 
 _LONGEST_S = 0.02
-_FIRST_SAVE_S = 60.0
 _SIZE = 20_000
 _TEXTS = {"tokenizer.json": '{"a":1}', "config.toml": "[train]\nseed = 1\n", "labels.json": '["no","yes"]'}
 
@@ -111,26 +108,15 @@ def half_made(folder: Path) -> list[str]:
 
 def kill_in_saves(report: KillReport, folder: Path, save: Callable[[Path, int], None], delay_s: float) -> int:
     """Save in a fork, SIGKILL it; returns the number of the newest acknowledged save."""
-    shared = mmap.mmap(-1, 8)
-    counter = memoryview(shared).cast("Q")
-    pid = os.fork()
-    if pid == 0:
-        number = 0
-        while True:
-            number += 1
-            save(folder, number)
-            counter[0] = number
-    deadline = time.monotonic() + _FIRST_SAVE_S
-    while not counter[0] and time.monotonic() < deadline:
-        time.sleep(0.0005)
-    time.sleep(delay_s)
-    os.kill(pid, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
-    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL, "the saver ended before the kill"
-    acknowledged = int(counter[0])
-    counter.release()
-    shared.close()
-    assert acknowledged, "nothing was saved, so the kill showed nothing"
+
+    def open_saver(path: Path) -> Write:
+        def write(record: dict[str, object]) -> bool:
+            save(path, int(str(record["step"])))
+            return True
+
+        return write
+
+    acknowledged = kill_forked(folder, open_saver, delay_s)
     report.saved += acknowledged
     report.in_a_save += bool(half_made(folder))
     return acknowledged
