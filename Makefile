@@ -44,8 +44,9 @@ bench: $(STAMP)  ## measurements; never decide whether tests pass
 faults: $(STAMP)  ## the long form of every fault harness: kills, full disks, hostile input; about an hour
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults
 
-docs: $(STAMP)  ## regenerate what is made from the schema
+docs: $(STAMP)  ## regenerate what is made from the schema and from the dashboard's commands
 	$(BIN)/python -m presets.reference > docs/configuration.md
+	$(BIN)/python -m tui.reference docs/dashboard.md
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import struct
 import time
 from collections.abc import Mapping
@@ -12,47 +11,24 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-import msgspec
 import psutil
 import torch
 
+from runs.checkpoint_manifest import MANIFEST as MANIFEST
+from runs.checkpoint_manifest import MODEL as MODEL
+from runs.checkpoint_manifest import OPTIMIZER as OPTIMIZER
+from runs.checkpoint_manifest import STATE as STATE
+from runs.checkpoint_manifest import Damage as Damage
+from runs.checkpoint_manifest import FileEntry as FileEntry
+from runs.checkpoint_manifest import Manifest as Manifest
+from runs.checkpoint_manifest import encoded, sealed
+from runs.checkpoint_manifest import read_manifest as read_manifest
 from runs.folder import write_atomically
-from runs.safe_files import UnsafeFile, open_file, read_bytes
+from runs.safe_files import UnsafeFile, open_file
 
-MANIFEST = "manifest.json"
-MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 _OURS = (MODEL, OPTIMIZER, STATE, "tokenizer.json", "config.toml", "labels.json")
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}")
 _MOST_HEADER_BYTES = 16 << 20  # safetensors' own limit is 100 MB, which nobody needs
 _CHUNK = 4 << 20
-
-
-class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Size and SHA-256 of one file."""
-
-    num_bytes: int
-    sha256: str
-
-
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """`manifest.json`, written last: without it a folder is no checkpoint.
-
-    serial: counts the saves of a run; the highest is the newest, whatever the clock or the step. is_best: it was
-    the best when it was saved. digest: SHA-256 of all this without the digest, so that no field can change unseen.
-    The last three are missing in checkpoints of the first version.
-    """
-
-    step: int
-    torch_version: str
-    created: float
-    files: dict[str, FileEntry]
-    serial: int = 0
-    is_best: bool = False
-    digest: str = ""
-
-
-class Damage(ValueError):
-    """What is wrong with a checkpoint, in a few words."""
 
 
 def write_files(folder: Path, contents: Mapping[str, bytes]) -> dict[str, FileEntry]:
@@ -77,31 +53,8 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> dict[str, FileEn
 def write_manifest(folder: Path, step: int, files: dict[str, FileEntry], serial: int, *, is_best: bool) -> None:
     """List the files; from here on the folder is whole. Raises OSError."""
     manifest = Manifest(step, str(torch.__version__), time.time(), files, serial, is_best)
-    sealed = msgspec.structs.replace(manifest, digest=_digest(manifest))
-    write_atomically(folder / MANIFEST, _encode(sealed))
+    write_atomically(folder / MANIFEST, encoded(sealed(manifest)))
     sync_folder(folder)
-
-
-def read_manifest(folder: Path, step: int) -> Manifest:
-    """The manifest of a checkpoint, itself unaltered. step: that the folder's name promises. Raises Damage."""
-    if folder.is_symlink():
-        raise Damage("it is a link, not a folder")
-    try:
-        content = read_bytes(folder / MANIFEST).rstrip(b"\n")
-        manifest = msgspec.json.decode(content, type=Manifest)
-    except FileNotFoundError:
-        raise Damage(f"{MANIFEST} is missing") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise Damage(f"its manifest cannot be read ({error})") from None
-    # byte for byte as it was written: whatever else says the same is not from here
-    if content != _encode(manifest) or (manifest.digest and manifest.digest != _digest(manifest)):
-        raise Damage(f"{MANIFEST} was altered")
-    strange = next((name for name in manifest.files if not _PLAIN.fullmatch(name) or name == MANIFEST), None)
-    if strange is not None:
-        raise Damage(f"its manifest names {strange[:40]!r}, which is no plain file name")
-    if manifest.step != step:
-        raise Damage(f"its manifest is of step {manifest.step:,}")
-    return manifest
 
 
 def require_whole(folder: Path, step: int, *, with_optimizer: bool) -> None:
@@ -130,14 +83,6 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _encode(manifest: Manifest) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(manifest))
-
-
-def _digest(manifest: Manifest) -> str:
-    return hashlib.sha256(_encode(msgspec.structs.replace(manifest, digest=""))).hexdigest()
 
 
 def _require_same(file: BinaryIO, content: bytes, name: str) -> None:

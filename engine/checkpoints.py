@@ -47,6 +47,7 @@ class TrainState(msgspec.Struct, frozen=True):
     samples: taken so far. data: fingerprint of the tokens they were taken from. window: sums since the last
     training record, exact in JSON. lr_factor, total_steps: changed while it ran; 0 steps: as configured.
     micro_batch: sequences of a pass, once memory had run out. compiled: whether torch.compile was used.
+    probes: as they were changed while it ran; None: as configured.
     """
 
     step: int = 0
@@ -63,6 +64,7 @@ class TrainState(msgspec.Struct, frozen=True):
     total_steps: int = 0
     micro_batch: int = 0
     compiled: bool | None = None
+    probes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

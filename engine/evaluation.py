@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -12,6 +14,7 @@ from engine.objectives import Scores
 from engine.precision import autocast
 from engine.preparation import Prepared
 from engine.probes import ProbeError, probe
+from presets.probe_text import read_probe
 from runs.events import Evaluated, ProbeResult
 
 
@@ -62,14 +65,14 @@ def evaluated(scores: Scores, is_best: bool, labels: tuple[str, ...]) -> Evaluat
     )
 
 
-def probe_sentences(run: Prepared) -> tuple[tuple[ProbeResult, ...], list[str]]:
-    """What the judged weights make of each sentence of the configuration, and why some could not be probed."""
+def probe_sentences(run: Prepared, texts: Sequence[str]) -> tuple[tuple[ProbeResult, ...], list[str]]:
+    """What the judged weights make of each probe as it is written, and why some could not be probed."""
     results: list[ProbeResult] = []
     complaints: list[str] = []
     with run.optimizer.judged():
-        for text in run.config.probes.texts:
+        for written in map(read_probe, texts):
             try:
-                results.append(probe(run.model, run.cache.tokenizer, text, run.config))
+                results.append(probe(run.model, run.cache.tokenizer, written.text, run.config, written.expected))
             except ProbeError as error:
                 complaints.append(str(error))
     return tuple(results), complaints

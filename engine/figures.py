@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -11,6 +12,8 @@ from engine.data.masking import mask_rate_at
 from engine.memory import memory_figures
 from engine.preparation import Prepared
 from engine.window import Stopwatch, WindowSums
+
+MOST_RANKS = 64
 
 
 def training_figures(
@@ -42,3 +45,15 @@ def training_figures(
     if config.curriculum.start_length:
         figures["sequence_length"] = sequence_length(config, share)
     return {**figures, **memory_figures(run.model.head_bias.device)}
+
+
+def rank_figures(seconds_by_rank: Sequence[float]) -> dict[str, float]:
+    """Each rank's mean seconds of computing a step, waiting left out; nothing of a run of one process.
+
+    Past MOST_RANKS only the fastest and the slowest, since every figure is a column of its own.
+    """
+    if len(seconds_by_rank) < 2:
+        return {}
+    if len(seconds_by_rank) > MOST_RANKS:
+        return {"step_time_s_fastest": min(seconds_by_rank), "step_time_s_slowest": max(seconds_by_rank)}
+    return {f"step_time_s_rank{rank}": seconds for rank, seconds in enumerate(seconds_by_rank)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -37,14 +38,19 @@ class Sampling:
 
 
 @torch.no_grad()
-def generate(model: Transformer, prompt: list[int], sampling: Sampling) -> list[int]:
+def generate(
+    model: Transformer,
+    prompt: list[int],
+    sampling: Sampling,
+    each: Callable[[list[int]], None] = lambda new: None,
+) -> list[int]:
     """The new token ids, at most `new_tokens` and as many as the model's length has room for, without [SEP].
 
-    prompt: ids that begin with [CLS]. It ends at the first [SEP]; [PAD], [CLS] and [MASK] are never drawn. The
-    same prompt, weights and seed give the same tokens, whatever else was drawn before. Each token takes a pass
-    over all before it, and nothing is kept between passes: at lengths of some hundreds a cache of keys and values
-    would save less than a second. Raises ValueError for a prompt that is empty or fills the model's length, and
-    NotFinite.
+    prompt: ids that begin with [CLS]. each: told of all new tokens whenever there is one more; what it raises
+    ends the work. It ends at the first [SEP]; [PAD], [CLS] and [MASK] are never drawn. The same prompt, weights
+    and seed give the same tokens, whatever else was drawn before. Each token takes a pass over all before it, and
+    nothing is kept between passes: at lengths of some hundreds a cache of keys and values would save less than a
+    second. Raises ValueError for a prompt that is empty or fills the model's length, and NotFinite.
     """
     if not 0 < len(prompt) < model.length:
         raise ValueError(f"a prompt of {len(prompt)} tokens, and the model takes {model.length}")
@@ -63,6 +69,7 @@ def generate(model: Transformer, prompt: list[int], sampling: Sampling) -> list[
                 break
             tokens[0, num_tokens] = token
             num_tokens += 1
+            each(tokens[0, len(prompt) : num_tokens].tolist())
     finally:
         model.train(was_training)
     new: list[int] = tokens[0, len(prompt) : num_tokens].tolist()

@@ -16,8 +16,9 @@ from engine.data.masking import mask_rate_at
 from engine.distributed import World
 from engine.optim import learning_rate
 from engine.stopping import StopSignal
+from presets.probe_text import probes_problem
 from presets.schema import RunConfig
-from runs.control import ENDING_VERBS, MAX_RATE, MAX_STEPS, Request, read_rate, read_steps
+from runs.control import ENDING_VERBS, MAX_RATE, MAX_STEPS, Request, check_probes, read_rate, read_steps
 from runs.events import ControlAnswered
 
 
@@ -25,12 +26,13 @@ from runs.events import ControlAnswered
 class Change:
     """What holds from the next step on, as `TrainState` keeps it (total_steps 0: as configured).
 
-    message: the answer, a plain sentence.
+    message: the answer, a plain sentence. probes: None where they stay as they are.
     """
 
     lr_factor: float
     total_steps: int
     message: str
+    probes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,14 @@ def apply(request: Request, state: TrainState, config: RunConfig, total_steps: i
             return _change_rate(request.value, state, config, total_steps)
         if request.verb == "steps":
             return _change_steps(request.value, state, config, total_steps)
+        if request.verb == "probes":
+            return _change_probes(request.value, state, config)
     except ValueError as error:
         return Refusal(str(error))
     if request.verb == "probe":
-        return Task("probe") if config.probes.texts else Refusal("the run has no probes (probes.texts is empty)")
+        if probe_texts(state, config):
+            return Task("probe")
+        return Refusal("the run has no probes (probes.texts is empty)")
     if request.verb == "evaluate":
         return Task("evaluate")
     if request.verb == "checkpoint":
@@ -116,6 +122,28 @@ def answered(request: Request, message: str, *, accepted: bool = True, total_ste
 def current_rate(state: TrainState, config: RunConfig, total_steps: int) -> float:
     """The rate of the next update: the schedule's, times what a person made of it."""
     return state.lr_factor * learning_rate(config.optim, state.step, total_steps)
+
+
+def probe_texts(state: TrainState, config: RunConfig) -> tuple[str, ...]:
+    """The probes that hold: as configured, or as somebody wrote them while it ran."""
+    return config.probes.texts if state.probes is None else state.probes
+
+
+def _change_probes(value: str, state: TrainState, config: RunConfig) -> Change | Refusal:
+    texts, before = check_probes(value), probe_texts(state, config)
+    objective = config.objective
+    if problem := probes_problem(texts, objective.kind, objective.has_masks):
+        return Refusal(problem)
+    if texts == before:
+        words = f"{_sentences(len(texts))} probed, as before"
+    else:
+        new = len(set(texts) - set(before))
+        words = f"{_sentences(len(texts))} probed from step {state.step:,} on, {new} new, before {len(before)}"
+    return Change(state.lr_factor, state.total_steps, words, texts)
+
+
+def _sentences(number: int) -> str:
+    return "1 sentence is" if number == 1 else f"{number} sentences are"
 
 
 def _change_rate(value: str, state: TrainState, config: RunConfig, total_steps: int) -> Change | Refusal:

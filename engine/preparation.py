@@ -241,7 +241,7 @@ def _announce(prepared: Prepared, world: World, recorder: Recorder, why: str, re
             f"the vocabulary is that large, not {config.data.vocab_size:,}"
         )
         recorder.event(step, Notice(level="warning", message=message))
-    if not resumed_from:  # once a run: they follow from the data alone
+    if not resumed_from or recorder.attempt.number == 1:  # once a run, also of a fork: they follow from the data
         prepared.baselines = prepared.objective.baselines(prepared.validation, prepared.validation_rows)
         if config.objective.kind == "mlm":
             floor = measure_floor(config.data, prepared.objective, prepared.validation, prepared.validation_rows)

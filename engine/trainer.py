@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 import sys
 import time
 from typing import Literal
@@ -13,9 +12,9 @@ from torch import Tensor
 
 from engine.data.documents import DataError
 from engine.distributed import World
-from engine.evaluation import evaluate, evaluated, probe_sentences
-from engine.figures import training_figures
-from engine.health import HealthWatch, check_start, diverged, skipped_event
+from engine.examiner import Examiner
+from engine.figures import rank_figures, training_figures
+from engine.health import HealthWatch, diverged, skipped_event
 from engine.live_control import Asked, Change, Refusal, Task, answered, apply, gather
 from engine.optim import learning_rate
 from engine.preparation import Prepared
@@ -25,7 +24,7 @@ from engine.stopping import StopRequested, StopSignal
 from engine.updates import Updater
 from engine.window import Stopwatch, Window
 from runs.control import ENDING_VERBS, Request
-from runs.events import AttemptEnded, HealthNoticed, Notice, Probed
+from runs.events import AttemptEnded, HealthNoticed, Notice
 from runs.status import Outcome
 
 Ended = Literal["finished", "stopped", "paused"]
@@ -47,6 +46,7 @@ class Trainer:
         self.updater = Updater(prepared, world, self.stopwatch, self._warn)
         self.saver = Saver(prepared, world, recorder)
         self.health = HealthWatch(self.config, round(self.config.optim.warmup_ratio * prepared.total_steps))
+        self.examiner = Examiner(prepared, world, recorder, self.updater, self.stopwatch, self.health)
         self._update_ratio: Tensor | None = None
         self._passes = [self.updater.micro_batch] * world.size
         self._first_step = self._closed_step = self.state.step
@@ -66,8 +66,8 @@ class Trainer:
         self.run.model.train()
         if self.state.step == 0 and self.state.last_loss is None:  # a run that was paused here has done it
             self._evaluate()
-            self._check_start()
-            self._probe()
+            self.examiner.check_start(self.state)
+            self.examiner.probe(self.state)
         self.stopwatch.restart(self.state.step)
         while self.state.step < self.total_steps:
             try:
@@ -131,7 +131,7 @@ class Trainer:
             self._record()
         is_best = step % train.eval_every == 0 and self._evaluate()
         if step % self.config.probes.every == 0:
-            self._probe()
+            self.examiner.probe(self.state)
         if step % train.checkpoint_every == 0 or is_best or self._owes_checkpoint():
             self._save(is_best)
         if step % _COLLECT_EVERY == 0:
@@ -148,7 +148,7 @@ class Trainer:
         if self.window.steps:
             self._record()
         is_best = self._evaluate()
-        self._probe()
+        self.examiner.probe(self.state)
         self._save(is_best)
 
     def _record(self) -> None:
@@ -159,7 +159,7 @@ class Trainer:
         share = (step - 1) / self.total_steps
         lr = self.learning_rate(step - 1)
         figures = training_figures(self.run, sums, self.stopwatch, step, share, lr, self._update_ratio)
-        self.recorder.metrics(step, self.state.tokens, figures)
+        self.recorder.metrics(step, self.state.tokens, figures | rank_figures(seconds_by_rank))
         self.window.clear()
         self.stopwatch.restart(step)
         self._say(self.health.after_record(step, figures["loss"], figures["step_time_s"]))
@@ -190,52 +190,9 @@ class Trainer:
             raise diverged(step, in_a_row)
 
     def _evaluate(self, *, counts: bool = True) -> bool:
-        """Score the frozen validation batch. Returns whether it is the best yet.
-
-        counts: towards early stopping and a plateau; one that somebody asked for does not.
-        """
-        self.world.mark.at("in evaluation", self.state.step)
-        paused_at = time.perf_counter()
-        scores, rows_at_once = evaluate(self.run, self.world, self.updater.micro_batch)
-        if rows_at_once < self.updater.micro_batch:
-            self.updater.shrink(rows_at_once)
-        best = self.state.best_loss
-        least_gain = self.config.train.early_stopping_min_delta if best is not None else 0.0
-        is_best = scores.loss == scores.loss and (best is None or scores.loss < best - least_gain)
-        self.state = msgspec.structs.replace(
-            self.state,
-            last_loss=scores.loss,
-            best_loss=scores.loss if is_best else best,
-            best_step=self.state.step if is_best else self.state.best_step,
-            evaluations_since_best=0 if is_best else self.state.evaluations_since_best + counts,
-        )
-        figures = {"val_loss": scores.loss, "val_perplexity": scores.perplexity}
-        figures |= {f"val_{name}": value for name, value in scores.figures.items()}
-        self.recorder.metrics(self.state.step, self.state.tokens, figures)
-        self.recorder.event(self.state.step, evaluated(scores, is_best, self.run.model.labels))
-        if counts:
-            self._say(self.health.after_evaluation(self.state.step, scores.loss))
-        self.stopwatch.leave_out(time.perf_counter() - paused_at)  # evaluation is not training speed
+        """Score the frozen validation batch; whether it is the best yet. counts: as for an Examiner."""
+        self.state, is_best = self.examiner.evaluate(self.state, counts=counts)
         return is_best
-
-    def _check_start(self) -> None:
-        """Untrained weights that do much worse than guessing cannot be right. Raises TrainingDiverged."""
-        if not self.config.model.start_from and self.run.baselines is not None:
-            loss = math.nan if self.state.last_loss is None else self.state.last_loss
-            objective = self.config.objective
-            weight = objective.mlm_weight if objective.kind in ("nsp", "sop") else 1.0
-            check_start(loss, self.run.baselines.uniform_loss, weight)
-
-    def _probe(self) -> None:
-        if not self.world.is_main or not self.config.probes.texts:
-            return
-        self.world.mark.at("in a probe")
-        paused_at = time.perf_counter()
-        results, complaints = probe_sentences(self.run)
-        for complaint in complaints if self.state.step == 0 else ():
-            self.recorder.event(0, Notice(level="warning", message=f"probe left out: {complaint}"))
-        self.recorder.event(self.state.step, Probed(probes=results))
-        self.stopwatch.leave_out(time.perf_counter() - paused_at)
 
     def _save(self, is_best: bool, *, is_end: bool = False) -> None:
         self.world.mark.at("saving a checkpoint", self.state.step)
@@ -265,6 +222,8 @@ class Trainer:
         match apply(request, self.state, self.config, self.total_steps):
             case Refusal(message):
                 self._answer(request, message, accepted=False)
+            case Change(message=message, probes=tuple(texts)):
+                self._change_probes(request, texts, message)
             case Change(lr_factor, total_steps, message):
                 self.state = msgspec.structs.replace(self.state, lr_factor=lr_factor, total_steps=total_steps)
                 self._answer(request, message)
@@ -273,13 +232,22 @@ class Trainer:
                     self._save(is_best=True)
                 self._answer(request, f"evaluated at step {step:,}: {self.state.last_loss:.3f} nats")
             case Task("probe"):
-                self._probe()
+                self.examiner.probe(self.state)
                 self._answer(request, f"probed at step {step:,}")
             case Task():
                 self._save(is_best=False)
                 saved = self.saver.saved_step == step
                 said = f"checkpoint of step {step:,} saved" if saved else "the checkpoint could not be written"
                 self._answer(request, said, accepted=saved)
+
+    def _change_probes(self, request: Request, texts: tuple[str, ...], message: str) -> None:
+        """Take other sentences and show at once what the model makes of them. Decided alike on every process."""
+        if problem := self.examiner.why_no_room(texts):
+            self._answer(request, problem, accepted=False)
+            return
+        self.state = msgspec.structs.replace(self.state, probes=texts)
+        notes = self.examiner.probe(self.state)
+        self._answer(request, "; ".join((message, *notes)))
 
     def _answer(self, request: Request, message: str, *, accepted: bool = True) -> None:
         event = answered(request, message, accepted=accepted, total_steps=self.total_steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
@@ -117,26 +118,63 @@ def read_preset(text: str, name: str) -> Preset:
     )
 
 
-def save_preset(name: str, config: RunConfig, summary: str = "", replace: bool = False) -> Path:
+def save_preset(
+    name: str, config: RunConfig, summary: str = "", replace: bool = False, is_known: bool = True
+) -> Path:
     """Write a preset of one's own and return its file.
 
-    Raises ValueError for a name that is no file name or is a shipped preset's, FileExistsError when it is
-    there and `replace` is false, OSError when it cannot be written.
+    is_known: as of `write_preset`. Raises ValueError for a name that is no file name or is a shipped preset's,
+    FileExistsError when it is there and `replace` is false, OSError when it cannot be written.
     """
+    return write_preset(Preset(name=name, title=name, summary=summary, config=config), replace, is_known)
+
+
+def write_preset(preset: Preset, replace: bool = False, is_known: bool = True) -> Path:
+    """Write a preset of one's own, with all that it says of itself.
+
+    is_known: a person here has looked at it or made it, so that nobody is asked about it again. Raises as
+    `save_preset` does.
+    """
+    require_own_name(preset.name)
+    folder = user_presets_dir()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / f"{preset.name}.toml"
+    if path.exists() and not replace:
+        raise FileExistsError(f"there is already a preset {preset.name}")
+    text = preset_text(preset)
+    write_whole(path, text)
+    if is_known:
+        known.remember(text)
+    return path
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Put a text in the place of a file, or leave what is there and nothing beside it. Raises OSError."""
+    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
+    try:
+        temporary.touch(mode=0o600)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def require_own_name(name: str) -> None:
+    """Raise ValueError for what is no file name of a preset, or is a shipped preset's."""
     if not _NAME.fullmatch(name):
         raise ValueError("a preset's name has small letters, digits, '.', '_' and '-', and at most 64 of them")
     if any(preset.name == name for preset in shipped_presets()):
         raise ValueError(f"{name} is a shipped preset; choose another name")
-    folder = user_presets_dir()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"{name}.toml"
-    if path.exists() and not replace:
-        raise FileExistsError(f"there is already a preset {name}")
-    head = tomli_w.dumps({"preset": {"title": name, "summary": summary}})
-    text = head + "\n" + configs.to_toml(config, base=RunConfig())
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.touch(mode=0o600)
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
-    known.remember(text)
-    return path
+
+
+def preset_text(preset: Preset) -> str:
+    """A preset as its file: the table about it, then the fields that differ from the defaults."""
+    about: dict[str, Any] = {"title": preset.title, "summary": preset.summary}
+    if preset.source:
+        about["source"] = preset.source
+    if preset.published:
+        published = preset.published.items()
+        about["published"] = {path: list(v) if isinstance(v, tuple) else v for path, v in published}
+    return tomli_w.dumps({"preset": about}) + "\n" + configs.to_toml(preset.config, base=RunConfig())

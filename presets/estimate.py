@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from presets.corpora import facts
-from presets.costs import CPU_COST, GPU_COST, RUNTIME_BYTES, DeviceCost
+from presets.costs import CPU_COST, GPU_COST, LOGIT_COPIES, RUNTIME_BYTES, DeviceCost
 from presets.flops import FLOPS_FORMULA, num_labels, num_predictions, sequence_flops
 from presets.memory import activation_bytes, state_bytes
 from presets.schema import RunConfig
@@ -38,12 +38,24 @@ class TokenCounts(msgspec.Struct, frozen=True):
     train_tokens: int
 
 
+class DeviceMemory(msgspec.Struct, frozen=True):
+    """Of one GPU; free: what no process holds."""
+
+    total_bytes: int
+    free_bytes: int
+
+
 class Machine(msgspec.Struct, frozen=True):
-    """Where the run would run. num_gpus is None while nobody has looked."""
+    """Where the run would run. num_gpus is None while nobody has looked; gpus: those whose memory is known.
+
+    free_memory_bytes: what programs can still be given without pushing others out.
+    """
 
     num_cores: int
     memory_bytes: int = 0
     num_gpus: int | None = None
+    free_memory_bytes: int = 0
+    gpus: tuple[DeviceMemory, ...] = ()
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -112,7 +124,7 @@ def estimate(config: RunConfig, machine: Machine, measured: TokenCounts | None =
         steps=steps,
         tokens=_tokens(config, steps, counts.tokens_per_row),
         flops=_flops(config, steps),
-        memory_bytes=_memory(config, on_gpu),
+        memory_bytes=memory_figure(config, on_gpu),
         time_s=_time(config, machine, steps, on_gpu),
         device=_device(config, machine, on_gpu),
         on_gpu=on_gpu,
@@ -194,20 +206,22 @@ def _growth_basis(config: RunConfig) -> str:
     return f" Sequences grow from {first:,} to {full:,} tokens, {mean / full:.0%} of the full length on average."
 
 
-def _memory(config: RunConfig, on_gpu: bool) -> Figure:
-    """Weights and gradients in fp32, the optimizer's state; what backward keeps of one micro-batch; the logits."""
-    data, batch = config.data, config.train.batch_size
+def memory_figure(config: RunConfig, on_gpu: bool) -> Figure:
+    """What a process needs on its device, without what the runtime itself takes.
+
+    Weights and gradients in fp32, the optimizer's state; what backward keeps of one micro-batch; the logits."""
+    data, batch, place = config.data, config.train.batch_size, "cuda" if on_gpu else "cpu"
     predicted = batch * num_predictions(config, data.sequence_length)
     value = (
         state_bytes(config, count_parameters(config))
         + batch * activation_bytes(config, on_gpu=on_gpu)
-        + 2 * predicted * vocab_size(data) * 4
+        + LOGIT_COPIES[place] * predicted * vocab_size(data) * 4
     )
     average = " and their average" if config.optim.ema_decay else ""
     basis = (
         f"Memory is weights{average}, gradients, the state of {config.optim.algorithm}, activations of "
         f"{batch:,} × {data.sequence_length:,} tokens, and logits of {predicted:,} predicted ones, by arithmetic; "
-        f"the runtime itself takes about {RUNTIME_BYTES['cuda' if on_gpu else 'cpu'] / 1e9:.1f} GB more."
+        f"the runtime itself takes about {RUNTIME_BYTES[place] / 1e9:.1f} GB more."
     )
     return Figure(value, basis, low=value * 0.7, high=value * 1.6)
 

@@ -10,7 +10,8 @@ import msgspec
 from presets.corpora import ALIASES, EMBEDDED, USUAL_CONFIGURATIONS, hub_id
 from presets.fields import format_value
 from presets.grammars import GRAMMARS, grammar_facts
-from presets.schema import MASK_TOKEN, NUM_SPECIAL_TOKENS, DataConfig, ObjectiveConfig, RunConfig
+from presets.probe_text import MOST_PROBES, probe_problem
+from presets.schema import NUM_SPECIAL_TOKENS, DataConfig, ObjectiveConfig, RunConfig
 
 SMALLEST_BPE = 256 + NUM_SPECIAL_TOKENS + 1
 SHORTEST_START = 8
@@ -196,11 +197,11 @@ def _machines(config: RunConfig) -> Iterator[Problem]:
 def _probes(config: RunConfig) -> Iterator[Problem]:
     kind, has_masks = config.objective.kind, config.objective.has_masks
     for number, text in enumerate(config.probes.texts, 1):
-        if kind == "clm" and MASK_TOKEN in text:
-            message = f"sentence {number} has a {MASK_TOKEN}, and a causal model goes on from a beginning"
-            yield Problem(("probes.texts",), f"{message}; end it before the {MASK_TOKEN}: {text!r}")
-        elif has_masks and MASK_TOKEN not in text:
-            yield Problem(("probes.texts",), f"sentence {number} has no {MASK_TOKEN}: {text!r}")
+        if problem := probe_problem(text, kind, has_masks):
+            yield Problem(("probes.texts",), f"sentence {number} {problem}")
+    if len(config.probes.texts) > MOST_PROBES:
+        message = f"{len(config.probes.texts)} sentences are more than the {MOST_PROBES} that are probed at a time"
+        yield Problem(("probes.texts",), message)
 
 
 def _task(config: RunConfig) -> Iterator[Problem]:

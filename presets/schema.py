@@ -24,8 +24,8 @@ __all__ = [
 ]
 
 DEFAULT_PROBES = (
-    "the people of the united [MASK]",
-    "the president of the united states sent a [MASK] to congress",
+    "the people of the united [MASK] => states",
+    "the president of the united states sent a [MASK] to congress => message",
     "we must protect our [MASK] and our freedom",
 )
 
@@ -35,7 +35,11 @@ class ProbesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     texts: Annotated[
         tuple[str, ...],
-        field("sentences", "One a line: with at least one [MASK] each, or a beginning for a causal model."),
+        field(
+            "sentences",
+            "One a line: with at least one [MASK] each, or a beginning for a causal model. After => may stand the "
+            "words that belong there, one for each mask, whose rank is followed: the united [MASK] => states.",
+        ),
     ] = DEFAULT_PROBES
     every: Annotated[int, field("probe every", "Steps between probes.", unit="steps", ge=1, le=10**9)] = 100
     top_k: Annotated[int, field("shown words", "Most probable words kept for each [MASK].", ge=1, le=100)] = 5

@@ -25,6 +25,7 @@ from runs.ladder import Ladder
 from runs.launch import child_environment, plan_launch, threads_per_process
 from runs.launch_record import describe_launch
 from runs.machines import GRACE_S, machine_ends, wait_for_machines
+from runs.notify_settings import WEBHOOK_VARIABLE
 from runs.outcome import Ending, conclude
 from runs.outcome_words import proof_words
 from runs.ownership import ReadOnlyRun
@@ -43,6 +44,7 @@ from runs.queue_entry import leave
 from runs.records import RecordTail
 from runs.reserve import Reserve
 from runs.status import Outcome, State, StateRecord, tag_prefix
+from runs.webhook import Teller
 
 POLL_S = 0.1
 _WRITE_TRIES = 60
@@ -63,6 +65,7 @@ class Supervisor:
         self.tag = f"{tag_prefix(folder)}{attempt.number}.{secrets.token_hex(16)}"
         self.ladder = Ladder(grace_s=config.launch.stop_grace)
         self.must_stop = False  # set by a signal
+        self.teller = Teller(folder, log)
         self._wanted: Literal["", "stop", "pause"] = ""
         self._me = this_process()
         self._agent: ProcessIdentity | None = None
@@ -98,6 +101,7 @@ class Supervisor:
             self._heed_requests()
             if said := self._hang_watch.look():
                 log(said)
+                self.teller.alert("hang", said)
             if self._climb() or self.has_lost_machine():
                 break
             time.sleep(POLL_S)
@@ -124,6 +128,7 @@ class Supervisor:
         }
         if _ON_LINUX and self.config.launch.num_processes > 1 and self.config.launch.num_nodes == 1:
             environment.setdefault("GLOO_SOCKET_IFNAME", "lo")  # ranks of one machine need no network
+        environment.pop(WEBHOOK_VARIABLE, None)  # a secret that training has no use for
         record = describe_launch(self.attempt.number, plan.argv, self.resume, environment)
         self._try_to_write(self.folder.launch_file, record)
         with self.attempt.console_file.open("ab") as console:
@@ -163,6 +168,8 @@ class Supervisor:
                 self.ladder.saved(float(event.get("elapsed_s") or 0.0))
             elif kind == "control_answered" and event.get("accepted"):
                 self._want(event.get("verb"))
+            else:
+                self.teller.heed(event)
 
     def _heed_requests(self) -> None:
         if self.must_stop:
@@ -254,6 +261,7 @@ class Supervisor:
                     return None  # what became of it is settled by whoever starts or reads the run next
                 time.sleep(1)
         self._set_state(outcome.state, outcome.reason)
+        self.teller.ended(outcome, was_asked=bool(self._wanted or self.ladder.kill_asked))
         return outcome
 
     def _let_go_of_devices(self, sentence: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from runs.folder import Attempt
 from runs.safe_files import file_status, is_file, open_file
 
-_TAIL_BYTES = 64 << 10
+_TAIL_BYTES, _MOST_TAIL_BYTES = 64 << 10, 64 << 20
 _EVENT = re.compile(r'(rank \d+: )?\d\d:\d\d:\d\d step \d+ \{"kind": "')
 _RANK = re.compile(r"/(\d+)/std(?:out|err)\.log$")
 
@@ -17,10 +17,11 @@ _RANK = re.compile(r"/(\d+)/std(?:out|err)\.log$")
 def tail_console(attempt: Attempt, num_lines: int) -> tuple[str, ...]:
     """The last lines of `console.log` and of every rank's files, those written last at the end.
 
-    Only the last 64 kB of each file are read. Of a line that was overwritten with carriage returns, as
-    progress bars do, the last state is kept. Lines of several ranks begin with `rank N: `.
+    As much of the end of each file is read as has so many lines, 64 MB at most. Of a line that was overwritten
+    with carriage returns, as progress bars do, the last state is kept. Lines of several ranks begin with
+    `rank N: `.
     """
-    files = sorted(_logs(attempt), key=_written)
+    files = sorted(logs_of(attempt), key=_written)
     ranks = {match[1] for path in files if (match := _RANK.search(str(path)))}
     lines: list[str] = []
     for path in files:
@@ -35,17 +36,15 @@ def without_events(lines: Iterable[str]) -> tuple[str, ...]:
     return tuple(line for line in lines if not _EVENT.match(line))
 
 
-def console_stamp(attempt: Attempt) -> tuple[int, int]:
-    """Changes whenever something was printed: newest change in nanoseconds and total bytes."""
-    stats = [file_status(path) for path in _logs(attempt)]
-    return (
-        max((status.st_mtime_ns for status in stats), default=0),
-        sum(status.st_size for status in stats),
-    )
-
-
-def _logs(attempt: Attempt) -> list[Path]:
+def logs_of(attempt: Attempt) -> list[Path]:
+    """`console.log` and every rank's files, as far as they are there."""
     return [path for path in (attempt.console_file, *attempt.ranks_dir.glob("**/std*.log")) if is_file(path)]
+
+
+def rank_of(path: Path) -> int | None:
+    """Whose file that is; None of `console.log`."""
+    match = _RANK.search(str(path))
+    return int(match[1]) if match else None
 
 
 def _written(path: Path) -> int:
@@ -56,12 +55,17 @@ def _tail(path: Path, num_lines: int) -> list[str]:
     try:
         with open_file(path) as file:
             size = file.seek(0, 2)
-            file.seek(max(0, size - _TAIL_BYTES))
-            text = file.read(_TAIL_BYTES).decode("utf-8", errors="replace")
+            num_bytes = _TAIL_BYTES
+            while True:
+                file.seek(max(0, size - num_bytes))
+                text = file.read(num_bytes).decode("utf-8", errors="replace")
+                if num_bytes >= min(size, _MOST_TAIL_BYTES) or text.count("\n") > num_lines:
+                    break
+                num_bytes *= 8
     except OSError:  # of another user, who keeps it to himself
         return []
     lines = text.split("\n")
-    if size > _TAIL_BYTES:
+    if size > num_bytes:
         lines = lines[1:]  # the first one is cut
     if lines and not lines[-1]:
         lines.pop()

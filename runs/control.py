@@ -13,12 +13,13 @@ from typing import Literal
 
 import msgspec
 
+from presets.probe_text import probes_problem, read_probes
 from runs.disk import is_full
 from runs.folder import RunFolder, read_struct, write_atomically
 from runs.ownership import require_ours
 from runs.safe_files import make_folder
 
-Verb = Literal["stop", "kill", "pause", "lr", "steps", "evaluate", "checkpoint", "probe"]
+Verb = Literal["stop", "kill", "pause", "lr", "steps", "evaluate", "checkpoint", "probe", "probes"]
 ENDING_VERBS: frozenset[Verb] = frozenset({"stop", "pause"})
 """After these the engine saves and ends."""
 
@@ -37,7 +38,8 @@ class Request(msgspec.Struct, frozen=True):
     """A wish of a person, to be granted at the next step.
 
     id: unique, also the file's name. time: Unix seconds. value: of `lr`, a rate such as `3e-4` or a factor such
-    as `x0.5`; of `steps`, `5000`, `+1000` or `-500`; else empty. stop and pause save first; kill does not ask.
+    as `x0.5`; of `steps`, `5000`, `+1000` or `-500`; of `probes`, all of them, one a line; else empty. stop and
+    pause save first; kill does not ask.
     """
 
     id: str
@@ -111,9 +113,21 @@ def check_value(verb: Verb, value: str) -> str:
         return str(read_rate(value))
     if verb == "steps":
         return str(read_steps(value))
+    if verb == "probes":
+        return "\n".join(check_probes(value))
     if value:
         raise ValueError(f"{verb}: takes no value, and {value!r} was given")
     return ""
+
+
+def check_probes(lines: str) -> tuple[str, ...]:
+    """The probes of a text with one a line. Raises ValueError with a sentence; the run's engine looks further."""
+    probes = read_probes(lines)
+    if not probes:
+        raise ValueError("probes: there is no sentence; write one a line")
+    if problem := probes_problem(probes, "", has_masks=False):
+        raise ValueError(f"probes: {problem}")
+    return probes
 
 
 def ask(folder: RunFolder, verb: Verb, value: str = "") -> Request:

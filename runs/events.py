@@ -107,17 +107,34 @@ class Candidate(msgspec.Struct, frozen=True):
     probability: float
 
 
+class Expected(msgspec.Struct, frozen=True):
+    """A word that belongs somewhere, and how near the model is to it.
+
+    token: the word's, or the first one of a word that is several. rank: of that token over the whole vocabulary,
+    1 for the likeliest; 0 for a word that the vocabulary, or the list of labels, does not know. num_tokens: of the
+    word.
+    """
+
+    word: str
+    token: str = ""
+    rank: int = 0
+    probability: float = 0.0
+    num_tokens: int = 1
+
+
 class ProbeResult(msgspec.Struct, frozen=True):
     """A sentence and what the model makes of it.
 
     masks: for each of its masks, the most probable tokens, best first; of a classified text one entry, its labels.
-    generated: how a causal model goes on, with a space first where one belongs there.
+    generated: how a causal model goes on, with a space first where one belongs there. expected: one for each mask,
+    or one for what comes next or for the label; none where the probe names none.
     """
 
     text: str
     masks: tuple[tuple[Candidate, ...], ...]
     num_unknown: int = 0
     generated: str = ""
+    expected: tuple[Expected, ...] = ()
 
 
 class Probed(_Event, frozen=True, tag="probed"):

@@ -68,13 +68,22 @@ class RunNotFound(LookupError):
 
 
 class About(msgspec.Struct, frozen=True):
-    """What a person may edit of a run; preset says where its configuration came from. The name is data."""
+    """What a person may edit of a run; preset says where its configuration came from. The name is data.
+
+    group: a heading of one's own in the list. pinned: stands at the top. archived: is not listed unless asked for.
+    sweep: id of the sweep that it belongs to. forked_from: run and checkpoint that it began with, as `ID@step-…`.
+    """
 
     name: str
     preset: str = ""
     tags: tuple[str, ...] = ()
     note: str = ""
     created: float = 0.0
+    group: str = ""
+    pinned: bool = False
+    archived: bool = False
+    sweep: str = ""
+    forked_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,6 +166,12 @@ class RunFolder:
         """Replace name, tags and note atomically. Raises ReadOnlyRun for a run of another user, OSError."""
         require_ours(self)
         write_atomically(self.about_file, msgspec.json.format(msgspec.json.encode(about)))
+
+    def change_about(self, **changes: str | bool | tuple[str, ...]) -> About:
+        """Change some fields of `About` and keep what the file says of the others. Raises like `write_about`."""
+        about = msgspec.structs.replace(self.about(), **changes)
+        self.write_about(about)
+        return about
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from runs.hardware_history import NO_HISTORY, HardwareHistory, HistoryKeeper
 from runs.launch import child_environment
 from runs.readings import HardwareReading
 
@@ -25,12 +26,13 @@ _decoder = msgspec.json.Decoder(HardwareReading)
 class HardwareState:
     """The last reading, if any. stale_s: whole seconds since it came, 0 while it is fresh.
 
-    problem: a sentence when the helper has ended, or empty.
+    problem: a sentence when the helper has ended, or empty. history: of the last minutes.
     """
 
     reading: HardwareReading | None = None
     stale_s: int = 0
     problem: str = ""
+    history: HardwareHistory = NO_HISTORY
 
 
 class HardwareFeed:
@@ -41,6 +43,7 @@ class HardwareFeed:
         self._process: subprocess.Popen[bytes] | None = None
         self._stuck: subprocess.Popen[bytes] | None = None  # killed, but held in the kernel by the driver
         self._reading: HardwareReading | None = None
+        self._keeper, self._history = HistoryKeeper(), NO_HISTORY
         self._partial = b""
         self._heard_at = 0.0
         self._started_at = -math.inf
@@ -65,7 +68,7 @@ class HardwareFeed:
                 self._problem = f"hardware readings ended (exit {code}); they are tried again"
                 self._forget_process()
         age = now - self._heard_at
-        return HardwareState(self._reading, int(age) if age >= STALE_AFTER_S else 0, self._problem)
+        return HardwareState(self._reading, int(age) if age >= STALE_AFTER_S else 0, self._problem, self._history)
 
     def close(self) -> None:
         """End the helper; one that hangs in the driver is left to the kernel after half a second."""
@@ -109,6 +112,7 @@ class HardwareFeed:
                 continue
             try:
                 self._reading = _decoder.decode(lines[-1])
+                self._history = self._keeper.add(self._reading)
             except (msgspec.MsgspecError, ValueError) as error:
                 self._problem = f"a hardware reading could not be understood: {error}"
             else:

@@ -16,7 +16,7 @@ import msgspec
 
 from runs.processes import TAG_VARIABLE, this_host
 
-_KEPT = re.compile(r"TINYTRAIN_\w+|(CUDA|HIP|ROCR)_VISIBLE_DEVICES|HF_ENDPOINT|OMP_\w+")
+_KEPT = re.compile(r"TINYTRAIN_(?!WEBHOOK)\w+|(CUDA|HIP|ROCR)_VISIBLE_DEVICES|HF_ENDPOINT|OMP_\w+")
 _SECRET_NAME = re.compile(r"TOKEN|KEY|SECRET|PASS|CREDENTIAL", re.IGNORECASE)
 _SECRET_IN_URL = re.compile(
     r"(?<=://)[^/@\s]+(?=@)|(?<=[?&])(\w*(?:token|key|secret|pass)\w*)=[^&\s]+", re.IGNORECASE

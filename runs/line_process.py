@@ -65,8 +65,12 @@ class LineProcess:
         assert self._process.stdout is not None
         if self.is_closed:
             return
-        for line in self._process.stdout:
-            if self.is_closed:
+        while not self.is_closed:
+            try:
+                line = self._process.stdout.readline()
+            except ValueError:  # another thread has just closed it
+                return
+            if not line or self.is_closed:
                 return
             yield line
 

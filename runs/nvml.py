@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pwd
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -112,6 +113,7 @@ def _processes(handle: object) -> tuple[DeviceProcess, ...] | None:
                     int(process.pid),
                     None if process.usedGpuMemory is None else int(process.usedGpuMemory),
                     tag_of(int(process.pid)),
+                    *name_and_user(int(process.pid)),
                 )
                 for process in found
             )
@@ -131,6 +133,20 @@ def tag_of(pid: int) -> str | None:
         if variable.startswith(start):
             return variable[len(start) :].decode(errors="replace")
     return ""
+
+
+def name_and_user(pid: int) -> tuple[str, str]:
+    """A process's program and its user's name, or number without one; empty where there is no such process."""
+    folder = Path(f"/proc/{pid}")
+    try:
+        number = folder.stat().st_uid
+        name = (folder / "comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return "", ""
+    try:
+        return name, pwd.getpwuid(number).pw_name
+    except KeyError:
+        return name, str(number)
 
 
 def _why_none(error: Exception) -> str:

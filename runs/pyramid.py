@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left
-from typing import Any
+
+from runs.columns import Column
 
 FACTOR = 16
 
@@ -17,16 +18,16 @@ class Level:
     """Figures of whole blocks of points; only complete blocks are in it, so appending never rewrites."""
 
     def __init__(self) -> None:
-        self.minimum = array("d")
-        self.maximum = array("d")
-        self.total = array("d")
-        self.count = array("q")
+        self.minimum = Column()
+        self.maximum = Column()
+        self.total = Column()
+        self.count = Column("q")
 
     def __len__(self) -> int:
         return len(self.count)
 
     @property
-    def columns(self) -> tuple[array[Any], array[Any], array[Any], array[Any]]:
+    def columns(self) -> tuple[Column, Column, Column, Column]:
         """In the order of Figures."""
         return (self.minimum, self.maximum, self.total, self.count)
 
@@ -54,7 +55,7 @@ class Pyramid:
     values: the column. gaps: the places in it that are not finite, ascending.
     """
 
-    def __init__(self, values: array[float], gaps: array[int]) -> None:
+    def __init__(self, values: Column, gaps: array[int]) -> None:
         self._values = values
         self._gaps = gaps
         self.levels: list[Level] = []

@@ -11,10 +11,9 @@ import contextlib
 import os
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -23,18 +22,22 @@ from presets.known import known_file
 from runs import control, launch
 from runs.folder import RunFolder, all_runs
 from runs.lock import RunBusy, hold, is_locked
-from runs.ownership import ReadOnlyRun, require_ours, require_startable, why_read_only
+from runs.ownership import ReadOnlyRun, require_startable, why_read_only
 from runs.processes import this_host
 from runs.queue_entry import QueueEntry as QueueEntry
-from runs.queue_entry import is_waiting, kept_environment, owner_of, queue_lock, read_entry, write_entry
+from runs.queue_entry import kept_environment, leave, owner_of, queue_lock, read_entry, write_entry
 from runs.queue_entry import withdraw as withdraw
+from runs.queue_order import Where as Where
+from runs.queue_order import behind
+from runs.queue_order import in_order as in_order
+from runs.queue_order import move as move
+from runs.queue_order import put_off as put_off
 from runs.spawn import LaunchFailed, log_size, refuse_logout, said, spawn_waiting
 from runs.status import latest_attempt, read_status
 from runs.trust import is_known, remember_run
 
-Where = Literal["up", "down", "first", "last"]
-
 _UP_S = 10.0
+_MOST_AT_ONCE = 8  # supervisors that one look starts
 _AGAIN_S, _AGAIN_MAX_S = 5.0, 60.0  # before a supervisor that did not come up is started once more
 _MOST_TRIED_BYTES = 1 << 20
 _POLL_S = 0.02
@@ -66,13 +69,6 @@ def waiting(runs: Path) -> tuple[Waiting, ...]:
     return tuple(found)
 
 
-def in_order(runs: Path, host: str = "") -> tuple[tuple[RunFolder, QueueEntry], ...]:
-    """The runs that wait with their entries, of that machine or of all, next first. Raises nothing."""
-    entries = ((folder, read_entry(folder)) for folder in all_runs(runs))
-    found = [(f, e) for f, e in entries if e is not None and host in ("", e.host) and is_waiting(f)]
-    return tuple(sorted(found, key=lambda pair: (pair[1].order, pair[1].since, pair[0].id)))
-
-
 def place_sentence(place: int) -> str:
     """Such as "second in the queue"."""
     word = _ORDINALS[place] if place < len(_ORDINALS) else f"number {place}"
@@ -98,70 +94,83 @@ def enqueue(folder: RunFolder, resume: str = "", num_processes: int = 0, despite
     Raises RunBusy when the run is live or waits already, LaunchFailed with a sentence, ReadOnlyRun,
     LogoutWouldKill, ConfigError, OSError.
     """
-    require_startable(folder)
-    launch.configured(folder, num_processes)
-    launch.refuse_live(folder)
+    (entry,) = enter((folder,), resume, num_processes, despite_logout)
+    try:
+        attend(folder, entry)
+    except OSError:
+        with contextlib.suppress(OSError):
+            withdraw(folder)
+        raise
+
+
+def enter(
+    folders: Sequence[RunFolder], resume: str = "", num_processes: int = 0, despite_logout: bool = False
+) -> tuple[QueueEntry, ...]:
+    """Put runs of one folder at the end of the queue in this order, all or none, and start no supervisor.
+
+    Whoever looks at the queue next starts those (`revive`), also when this process is gone; `attend` does so at
+    once. Raises as `enqueue` does.
+    """
+    for folder in folders:
+        require_startable(folder)
+        launch.configured(folder, num_processes)
+        launch.refuse_live(folder)
     refuse_logout(despite_logout)
+    for folder in folders:
+        _remember(folder)
+    entries: list[QueueEntry] = []
+    environment, since = kept_environment(os.environ), time.time()
+    runs = folders[0].path.parent
+    with queue_lock(runs):
+        last = behind(in_order(runs))
+        try:
+            for number, folder in enumerate(folders):
+                if read_entry(folder) is not None:
+                    raise RunBusy(f"{folder.about().name} waits in the queue already")
+                attempt = latest_attempt(folder)
+                entry = QueueEntry(
+                    order=last + number,
+                    since=since,
+                    host=this_host(),
+                    resume=resume,
+                    num_processes=num_processes,
+                    owner=owner_of(folder),
+                    after=attempt.number if attempt else 0,
+                    environment=environment,
+                )
+                control.clear(folder)  # what is asked from now on is for this attempt
+                write_entry(folder, entry)
+                entries.append(entry)
+        except (OSError, RunBusy):
+            for folder in folders[: len(entries)]:
+                with contextlib.suppress(OSError):
+                    leave(folder)
+            raise
+    return tuple(entries)
+
+
+def attend(folder: RunFolder, entry: QueueEntry) -> None:
+    """Start the supervisor that waits with a run, unless somebody else has by now; returns once it is up.
+
+    Raises LaunchFailed with what it said when it ended at once, and the run is out of the queue then; OSError.
+    """
+    if is_locked(folder) or read_entry(folder) is None:
+        return
+    said_before = log_size(folder)
+    spawn_waiting(folder, entry).wait()
+    # one that has said nothing by now is slow, or was shot; then it is revived
+    if not _comes_up(folder) and (words := said(folder, said_before)) and withdraw(folder):
+        raise LaunchFailed(words)
+
+
+def _remember(folder: RunFolder) -> None:
+    """Its settings are known from now on. Raises LaunchFailed when that cannot be noted."""
     remember_run(folder)
     if not is_known(folder.config_text()):
         raise LaunchFailed(
             f"{folder.about().name} cannot wait: its settings cannot be noted in {known_file()}, so that nothing "
             "would start it again after a reboot; make that file writable, or start the run at once"
         )
-    runs = folder.path.parent
-    attempt = latest_attempt(folder)
-    with queue_lock(runs):
-        if read_entry(folder) is not None:
-            raise RunBusy(f"{folder.about().name} waits in the queue already")
-        entry = QueueEntry(
-            order=_behind(in_order(runs)),
-            since=time.time(),
-            host=this_host(),
-            resume=resume,
-            num_processes=num_processes,
-            owner=owner_of(folder),
-            after=attempt.number if attempt else 0,
-            environment=kept_environment(os.environ),
-        )
-        control.clear(folder)  # what is asked from now on is for this attempt
-        write_entry(folder, entry)
-    said_before = log_size(folder)
-    try:
-        spawn_waiting(folder, entry).wait()
-    except OSError:
-        with contextlib.suppress(OSError):
-            withdraw(folder)
-        raise
-    # one that has said nothing by now is slow, or was shot; then it is revived
-    if not _comes_up(folder) and (words := said(folder, said_before)) and withdraw(folder):
-        raise LaunchFailed(words)
-
-
-def move(folder: RunFolder, where: Where) -> None:
-    """Give a waiting run another place, among those that wait for the same machine.
-
-    Raises ValueError with a sentence when it does not wait, ReadOnlyRun, OSError.
-    """
-    require_ours(folder)
-    with queue_lock(folder.path.parent):
-        entry = read_entry(folder)
-        if entry is None or not is_waiting(folder):
-            state = read_status(folder).state
-            raise ValueError(f"{folder.about().name} does not wait in the queue; it is {state}")
-        queue = [pair for pair in in_order(folder.path.parent, entry.host) if not why_read_only(pair[0])]
-        index = [pair[0] for pair in queue].index(folder)
-        target = {"up": index - 1, "down": index + 1, "first": 0, "last": len(queue) - 1}[where]
-        queue.insert(max(0, min(target, len(queue) - 1)), queue.pop(index))
-        _renumber(queue, folder)
-
-
-def put_off(folder: RunFolder) -> None:
-    """Give a run the last place, for it could not be started, and others may. Raises OSError."""
-    with queue_lock(folder.path.parent):
-        entry = read_entry(folder)
-        if entry is not None:
-            order = _behind(in_order(folder.path.parent))
-            write_entry(folder, msgspec.structs.replace(entry, order=order))
 
 
 def revive(runs: Path, wait_s: float = _UP_S / 2) -> int:
@@ -208,7 +217,7 @@ def _start_anew(
         tried = {}
     now = time.time()
     tries: dict[str, _Try] = {}
-    begun = []
+    begun: list[tuple[RunFolder, subprocess.Popen[bytes]]] = []
     for folder, entry in lacking:
         last = tried.get(entry.owner)
         if last is not None and _has_spoken_since(folder, last.time):
@@ -217,6 +226,9 @@ def _start_anew(
         if last is not None and last.time <= now < last.time + pause_s:
             tries[entry.owner] = last
             continue
+        if len(begun) == _MOST_AT_ONCE:
+            tries |= {entry.owner: last} if last is not None else {}
+            continue  # the next look starts them: a sweep of a hundred must not take the machine
         tries[entry.owner] = _Try(now, last.num_before + 1 if last else 0)
         # what is wrong with one folder is no reason to forsake the others
         with contextlib.suppress(OSError, ValueError):
@@ -238,7 +250,8 @@ def _has_spoken_since(folder: RunFolder, since: float) -> bool:
 def _unattended(runs: Path) -> list[tuple[RunFolder, QueueEntry]]:
     entries = ((folder, read_entry(folder)) for folder in all_runs(runs))
     here = [(f, e) for f, e in entries if e is not None and e.host == this_host()]
-    return [(f, e) for f, e in here if not is_locked(f) and _may_be_revived(f)]
+    lacking = [(f, e) for f, e in here if not is_locked(f) and _may_be_revived(f)]
+    return sorted(lacking, key=lambda pair: pair[1].order)
 
 
 def _may_be_revived(folder: RunFolder) -> bool:
@@ -260,25 +273,3 @@ def _comes_up(folder: RunFolder, timeout_s: float = _UP_S) -> bool:
         if time.monotonic() > deadline:
             return False
         time.sleep(_POLL_S)
-
-
-def _behind(queue: tuple[tuple[RunFolder, QueueEntry], ...]) -> float:
-    return max((entry.order for _, entry in queue), default=0.0) + 1.0
-
-
-def _renumber(queue: list[tuple[RunFolder, QueueEntry]], moved: RunFolder) -> None:
-    """Give the moved run an order between its neighbours; where none fits between them, all get new ones."""
-    index = [pair[0] for pair in queue].index(moved)
-    before = queue[index - 1][1].order if index else None
-    after = queue[index + 1][1].order if index + 1 < len(queue) else None
-    if before is None and after is None:
-        return
-    low = before if before is not None else (after or 0.0) - 2.0
-    high = after if after is not None else low + 2.0
-    orders = [entry.order for _, entry in queue]
-    orders[index] = (low + high) / 2
-    if any(a >= b for a, b in pairwise(orders)):
-        orders = [float(number) for number in range(1, len(queue) + 1)]
-    for (folder, entry), order in zip(queue, orders, strict=True):
-        if entry.order != order:
-            write_entry(folder, msgspec.structs.replace(entry, order=order))

@@ -10,12 +10,15 @@ import msgspec
 class DeviceProcess(msgspec.Struct, frozen=True):
     """A process on a device. tag: its TINYTRAIN_RUN_TAG, "" when it has none or is somebody else's.
 
-    tag is None when the pid means nothing here, as in a container that is given the host's pids.
+    tag is None when the pid means nothing here, as in a container that is given the host's pids. name: of the
+    program, as the kernel gives it. user: whose it is. Both are empty where that cannot be told.
     """
 
     pid: int
     memory_bytes: int | None
     tag: str | None
+    name: str = ""
+    user: str = ""
 
 
 class DeviceReading(msgspec.Struct, frozen=True):

@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left, bisect_right
+from typing import Literal
 
 import msgspec
 
+from runs.columns import Column, Numbers
 from runs.pyramid import Pyramid
+
+Along = Literal["step", "tokens", "time"]
 
 
 class Bucket(msgspec.Struct, frozen=True):
@@ -32,18 +36,22 @@ class Axis:
     """
 
     def __init__(self) -> None:
-        self.step = array("d")
-        self.time = array("d")
-        self.elapsed_s = array("d")
-        self.tokens = array("d")
+        self.step = array("d")  # always in memory: every look at a series searches it
+        self.time = Column()
+        self.elapsed_s = Column()
+        self.tokens = Column()
 
     def __len__(self) -> int:
         return len(self.step)
 
     @property
-    def columns(self) -> tuple[array[float], array[float], array[float], array[float]]:
+    def columns(self) -> tuple[Numbers, Numbers, Numbers, Numbers]:
         """Step, time, elapsed seconds, tokens."""
         return (self.step, self.time, self.elapsed_s, self.tokens)
+
+    def along(self, name: Along) -> Numbers:
+        """The column of that axis; "time" is the run's own, without the hours between two attempts."""
+        return self.elapsed_s if name == "time" else self.tokens if name == "tokens" else self.step
 
     def copy(self) -> Axis:
         """The same places, to go on by themselves."""
@@ -67,7 +75,7 @@ class Series:
     def __init__(self, axis: Axis | None = None) -> None:
         """axis: one that is shared, and that its owner extends and cuts together with every series on it."""
         self.axis = axis if axis is not None else Axis()
-        self.value = array("d")
+        self.value = Column()
         self.version = 0
         self.gaps = array("q")
         self.pyramid = Pyramid(self.value, self.gaps)
@@ -80,15 +88,15 @@ class Series:
         return self.axis.step
 
     @property
-    def time(self) -> array[float]:
+    def time(self) -> Column:
         return self.axis.time
 
     @property
-    def elapsed_s(self) -> array[float]:
+    def elapsed_s(self) -> Column:
         return self.axis.elapsed_s
 
     @property
-    def tokens(self) -> array[float]:
+    def tokens(self) -> Column:
         return self.axis.tokens
 
     @property
@@ -139,36 +147,37 @@ class Series:
         """First and last step, or None when empty."""
         return (self.step[0], self.step[-1]) if self.step else None
 
-    def reduce(self, low_step: float, high_step: float, num_buckets: int) -> tuple[Bucket, ...]:
-        """The points with low_step <= step <= high_step, in at most `num_buckets` stretches of equal width.
+    def reduce(self, low: float, high: float, num_buckets: int, along: Along = "step") -> tuple[Bucket, ...]:
+        """The points with low <= x <= high, in at most `num_buckets` stretches of equal width on that axis.
 
         Stretches without points are left out. Every point is in exactly one bucket and the extremes are
         exact for the points in it; borders between buckets are moved to the pyramid's blocks, by at most
-        a sixteenth of the points of a mean bucket.
+        a sixteenth of the points of a mean bucket. Bucket.step is on that axis.
         """
-        start, stop = bisect_left(self.step, low_step), bisect_right(self.step, high_step)
+        places = self.axis.along(along)
+        start, stop = bisect_left(places, low), bisect_right(places, high)
         if stop <= start or num_buckets < 1:
             return ()
         self.pyramid.catch_up()
         depth, block = self.pyramid.depth_for((stop - start) / num_buckets)
-        width = (high_step - low_step) / num_buckets
+        width = (high - low) / num_buckets
         buckets: list[Bucket] = []
         here = start
         for index in range(1, num_buckets + 1):
             there = stop
             if index < num_buckets:
-                there = bisect_left(self.step, low_step + index * width, here, stop)
+                there = bisect_left(places, low + index * width, here, stop)
                 if block > 1:
                     there = min(stop, max(here, (there + block // 2) // block * block))
             if there > here:
-                buckets.append(self._bucket(here, there, depth, block))
+                buckets.append(self._bucket(places, here, there, depth, block))
             here = there
         return tuple(buckets)
 
-    def _bucket(self, start: int, stop: int, depth: int, block: int) -> Bucket:
+    def _bucket(self, places: Numbers, start: int, stop: int, depth: int, block: int) -> Bucket:
         minimum, maximum, total, count = self.pyramid.figures(start, stop, depth, block)
         return Bucket(
-            (self.step[start] + self.step[stop - 1]) / 2,
+            (places[start] + places[stop - 1]) / 2,
             minimum if count else math.nan,
             maximum if count else math.nan,
             total / count if count else math.nan,

@@ -13,10 +13,13 @@ import sys
 import zlib
 from array import array
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from runs.columns import Column, ColumnFile
 from runs.folder import RunFolder
+from runs.ownership import why_read_only
 from runs.pyramid import FACTOR, Level
 from runs.records import TailPlace
 from runs.safe_files import open_file
@@ -30,6 +33,7 @@ END = struct.Struct("<QI")
 MOST_INDEX_BYTES = 16 << 20
 MOST_BYTES = 4 << 30  # of the whole file; more than a hundred million points
 _CHECKED_BYTES = 4096
+_PIECE_BYTES = 1 << 20
 
 
 class ColumnEntry(msgspec.Struct, frozen=True):
@@ -115,7 +119,8 @@ def load(folder: RunFolder) -> tuple[ReadState, SeriesTable] | None:
             # one that covers nothing would hold for every run
             if not index.state.num_bytes or not all(_still_holds(folder, tail) for tail in index.state.tails):
                 return None
-            return index.state, _read_table(file.fileno(), index)
+            is_ours = not why_read_only(folder)  # what others may change at any time is taken into memory
+            return index.state, _read_table(file.fileno(), index, stays_in_file=is_ours)
     except (OSError, _Damaged, struct.error, ValueError, RecursionError, msgspec.MsgspecError):
         return None
 
@@ -158,24 +163,33 @@ def _look_at(path: Path, offset: int) -> tuple[os.stat_result, int]:
 class _Columns:
     """Takes the columns of a file one after the other, as they were written; no byte is taken twice."""
 
-    def __init__(self, file: int) -> None:
+    def __init__(self, file: int, stays_in_file: bool) -> None:
         self._file = file
         self._at = len(MAGIC)
         self._size = os.fstat(file).st_size
+        self._kept = ColumnFile(file) if stays_in_file else None
 
-    def read_into(self, column: array[float] | array[int], entry: ColumnEntry, length: int) -> None:
-        """Fill an empty column of that length. Raises _Damaged."""
+    def read_into(self, column: Column | array[Any], entry: ColumnEntry, length: int) -> None:
+        """Fill an empty column of that length, or let it rest on the file. Raises _Damaged."""
         num_bytes = 8 * length
         if (entry.offset, entry.count) != (self._at, length) or not 0 <= num_bytes <= self._size - self._at:
             raise _Damaged
-        column.frombytes(os.pread(self._file, num_bytes, self._at))
-        if len(column) != length or zlib.crc32(column) != entry.crc:
+        resting = column if isinstance(column, Column) and self._kept else None
+        crc = 0
+        for start in range(self._at, self._at + num_bytes, _PIECE_BYTES):
+            piece = os.pread(self._file, min(_PIECE_BYTES, self._at + num_bytes - start), start)
+            crc = zlib.crc32(piece, crc)
+            if resting is None:
+                column.extend(array(column.typecode, piece))
+        if resting is not None and self._kept is not None:
+            resting.rest_on(self._kept, self._at, length)
+        if len(column) != length or crc != entry.crc:
             raise _Damaged
         self._at += num_bytes
 
 
-def _read_table(file: int, index: Index) -> SeriesTable:
-    columns = _Columns(file)
+def _read_table(file: int, index: Index, stays_in_file: bool) -> SeriesTable:
+    columns = _Columns(file, stays_in_file)
     table = SeriesTable()
     for group in index.groups:
         axis, length = Axis(), group.axis[0].count

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from runs.columns import Column, ColumnFile, Numbers
 from runs.folder import RunFolder
 from runs.safe_files import make_folder
 from runs.series_cache import (
@@ -39,9 +40,9 @@ _LEFTOVER_S = 3600.0
 def write_pieces(folder: RunFolder, state: ReadState, table: SeriesTable) -> Generator[None]:
     """Write the columns as they are now, a few milliseconds' work at a time, while they go on growing.
 
-    The file takes its name when it is whole; a table that hid points meanwhile ends it without one. It is not
-    forced to the disk, since a torn one is seen when it is read. Raises OSError, also when the disk is nearly full
-    or the columns are too large to be kept.
+    The file takes its name when it is whole, and the columns rest on it from then on; a table that hid points
+    meanwhile ends it without one. It is not forced to the disk, since a torn one is seen when it is read. Raises
+    OSError, also when the disk is nearly full or the columns are too large to be kept.
     """
     generation = table.generation
     plan = _Plan(table)
@@ -50,7 +51,7 @@ def write_pieces(folder: RunFolder, state: ReadState, table: SeriesTable) -> Gen
         _need_room(directory, plan.num_bytes)
         _remove_leftovers(directory)
         temporary = f".{FILE_NAME}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         file = os.open(temporary, flags, 0o600, dir_fd=directory)
         try:
             _write(file, MAGIC)
@@ -60,17 +61,18 @@ def write_pieces(folder: RunFolder, state: ReadState, table: SeriesTable) -> Gen
                 for start in range(0, count, _PIECE_BYTES // 8):
                     if table.generation != generation:
                         return
-                    with memoryview(column) as view:
-                        piece = view[start : min(count, start + _PIECE_BYTES // 8)]
-                        _write(file, piece)
-                        crc = zlib.crc32(piece, crc)
-                        piece.release()
+                    piece = column[start : min(count, start + _PIECE_BYTES // 8)].tobytes()
+                    _write(file, piece)
+                    crc = zlib.crc32(piece, crc)
                     yield
                 crcs.append(crc)
             index = msgspec.json.encode(Index(VERSION, sys.byteorder, state, plan.entries(crcs)))
             _write(file, index + END.pack(len(index), zlib.crc32(index)))
             os.rename(temporary, FILE_NAME, src_dir_fd=directory, dst_dir_fd=directory)
             temporary = ""
+            if table.generation == generation:
+                plan.rest_on(ColumnFile(file))
+                _give_back_memory()
         finally:
             os.close(file)
             if temporary:
@@ -82,7 +84,7 @@ class _Plan:
     """Which columns are written, in which order, and how much of each: what is there at this moment."""
 
     def __init__(self, table: SeriesTable) -> None:
-        self.columns: list[tuple[array[float] | array[int], int]] = []
+        self.columns: list[tuple[Numbers | array[int], int]] = []
         self._groups: list[list[tuple[str, int]]] = []
         for group in table.groups:
             metrics: list[tuple[str, int]] = []
@@ -100,8 +102,16 @@ class _Plan:
     def num_bytes(self) -> int:
         return 8 * sum(count for _, count in self.columns)
 
-    def _add(self, columns: Sequence[array[float] | array[int]]) -> None:
+    def _add(self, columns: Sequence[Numbers | array[int]]) -> None:
         self.columns += [(column, len(column)) for column in columns]
+
+    def rest_on(self, file: ColumnFile) -> None:
+        """Let the columns go from memory that stand in the file now."""
+        offset = len(MAGIC)
+        for column, count in self.columns:
+            if isinstance(column, Column):
+                column.rest_on(file, offset, count)
+            offset += 8 * count
 
     def entries(self, crcs: list[int]) -> tuple[GroupEntry, ...]:
         offset, entries = len(MAGIC), []
@@ -134,6 +144,14 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
+def _give_back_memory() -> None:
+    """Let the system have what columns took that are in the file now: the C library would keep most of it."""
+    import ctypes  # seldom wanted, and not light
+
+    with contextlib.suppress(OSError, AttributeError):  # only glibc can
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def _need_room(directory: int, num_bytes: int) -> None:
     if num_bytes > MOST_BYTES - MOST_INDEX_BYTES:
         raise OSError("the columns of this run are too large to be kept")
@@ -151,8 +169,8 @@ def _remove_leftovers(directory: int) -> None:
                     os.unlink(name, dir_fd=directory)
 
 
-def _write(file: int, content: bytes | memoryview) -> None:
-    with memoryview(content) as whole, whole.cast("B") as view:
-        done = 0
+def _write(file: int, content: bytes) -> None:
+    done = 0
+    with memoryview(content) as view:
         while done < len(view):
             done += os.write(file, view[done:])

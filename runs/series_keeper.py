@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
 
 from runs.folder import RunFolder
@@ -10,6 +11,7 @@ from runs.series_cache import ReadState
 from runs.series_table import SeriesTable
 
 LEAST_BYTES = 8 << 20  # of records; fewer are read in a moment
+_PIECES_S = 0.005
 _LIVE_GROWTH = 8  # the columns of a live run are kept again when an eighth came to them
 
 
@@ -23,7 +25,7 @@ class CacheKeeper:
         self._gave_up = False
 
     def keep(self, num_bytes: int, is_live: bool, state: Callable[[], ReadState], table: SeriesTable) -> bool:
-        """Write a piece, which takes a few milliseconds, when it is due; True while there is more to write.
+        """Write for some five milliseconds when it is due; True while there is more to write.
 
         num_bytes: of the records that were read. A run that is not ours keeps no cache.
         """
@@ -34,8 +36,11 @@ class CacheKeeper:
                 if not self._is_due(num_bytes, is_live):
                     return False
                 self._begin(state(), table)
-            if self._writing is not None:
+            until = time.monotonic() + _PIECES_S
+            while self._writing is not None:
                 next(self._writing)
+                if time.monotonic() >= until:
+                    break
         except StopIteration:
             self._writing = None
             return False

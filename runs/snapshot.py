@@ -19,8 +19,8 @@ class RunSnapshot:
     series: live columns by metric, to be read only in the thread that polls; `version` rises with every
     change. splices: steps at which a resume began. controls: granted requests, oldest first.
     events: without probes and progress, oldest first.
-    elapsed_s: of all attempts. memory_bytes: what the engine's first process says it holds. num_skipped:
-    torn, altered or out-of-order records. is_behind: more is
+    elapsed_s: of all attempts. memory_bytes: what the engine's first process says it holds, memory_peak_bytes:
+    what it has held at most. num_skipped: torn, altered or out-of-order records. is_behind: more is
     waiting to be read, so poll again at once; share_read: how much of the metrics was read by then.
     """
 
@@ -54,3 +54,4 @@ class RunSnapshot:
     is_behind: bool
     last_record_time: float
     share_read: float = 1.0
+    memory_peak_bytes: float | None = None

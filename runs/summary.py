@@ -1,248 +1,141 @@
-"""One row for each run: what a list shows, without reading whole metrics files."""
+"""The rows of all runs, read once and then only where something changed."""
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from itertools import islice
 from pathlib import Path
 
-from presets import corpora
-from presets.config import ConfigError
-from runs.disk import bytes_under
-from runs.events import AttemptStarted, ControlAnswered, DiskNoticed, Evaluated, decode_event
-from runs.folder import Attempt, RunFolder, all_runs
-from runs.rank_marks import marked_step
-from runs.reader import read_error
-from runs.records import RecordTail, last_records
-from runs.status import Outcome, RunStatus, read_outcome, read_status
+from runs.folder import all_runs
+from runs.run_entry import RunEntry
+from runs.run_summary import RunSummary as RunSummary
+from runs.run_summary import Stamp
 
-_SLICE_BYTES = 256 << 10
-_HEAD_BYTES = 16 << 10
 _DETAIL_S = 0.05
-_NUM_LOSSES = 64
-_KINDS = frozenset({"attempt_started", "evaluated", "control_answered", "disk"})
-_DISK_FULL = "disk full: make room; until then records or checkpoints wait"
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """What a list shows of a run. Losses are validation losses in nats; elapsed_s is of all attempts.
-
-    losses: the newest evaluations, oldest first. num_bytes: None until it has been counted. Both come a few
-    polls later for runs that have ended, so that a long list is there at once.
-    root_cause: why it failed. remark: what else one must know beside the state: a full disk, how it was killed.
-    """
-
-    folder: RunFolder
-    id: str
-    name: str
-    preset: str
-    dataset: str
-    status: RunStatus
-    step: int
-    total_steps: int
-    best_loss: float | None
-    best_step: int | None
-    last_loss: float | None
-    elapsed_s: float
-    created: float
-    tags: tuple[str, ...]
-    note: str
-    losses: tuple[float, ...]
-    num_bytes: int | None
-    root_cause: str
-    remark: str = ""
+_ENDED_A_POLL = 250  # what is looked at each time has its price for as long as a list is open
+_LEAST_NEW = 20  # that a poll reads, however long the runs before them took
+_SETTLED_NS = 2_000_000_000
 
 
 class RunIndex:
     """Remembers what it has read: an ended run is read once, a live one by the ends of its files."""
 
-    def __init__(self, runs: Path) -> None:
+    def __init__(self, runs: Path, kept: Mapping[str, tuple[Stamp, RunSummary]] | None = None) -> None:
+        """kept: rows of ended runs as an earlier index left them (`runs.index_cache`); each is checked first."""
         self._runs = runs
-        self._entries: dict[str, _Entry] = {}
+        self._kept = dict(kept or {})
+        self._entries: dict[str, RunEntry] = {}
         self._rows: tuple[RunSummary, ...] = ()
+        self._looks = 0
+        self._live: tuple[RunEntry, ...] = ()
+        self._is_settled = False  # every row is there with its details
+        self._listed_ns = self._listed_at_ns = -1
+        self.num_unread = 0
+        self.num_changes = 0
 
-    def poll(self) -> tuple[RunSummary, ...]:
-        """Every run, newest first; the same tuple as before when nothing changed."""
-        self._entries = {
-            folder.id: self._entries.get(folder.id) or _Entry(folder) for folder in all_runs(self._runs)
-        }
-        deadline = time.monotonic() + _DETAIL_S
+    def poll(self, within_s: float = math.inf, *, thorough: bool = False) -> tuple[RunSummary, ...]:
+        """Every run, newest first; the same tuple as before when nothing changed.
+
+        within_s: runs that it has not come to by then are left for the next polls, counted in `num_unread`.
+        thorough: look at every ended run for edits, not at some of them in turn.
+        """
+        self._list_folders()
+        self._looks += 1
+        if self._is_settled and not thorough:
+            return self._look_again()
+        started = time.monotonic()
         rows: list[RunSummary] = []
-        for entry in self._entries.values():
-            row = entry.poll()
-            if entry.lacks_details and time.monotonic() < deadline and self._rows:
-                row = entry.add_details()
+        self.num_unread = num_new = 0
+        stride = 1 if thorough else self._stride
+        for number, entry in enumerate(self._entries.values()):
+            row = entry.row
+            if row is None and num_new >= _LEAST_NEW and time.monotonic() - started > within_s:
+                self.num_unread += 1
+                continue
+            num_new += row is None
+            if row is None or row.status.is_live or (number + self._looks) % stride == 0:
+                row = entry.poll()
             rows.append(row)
-        if len(rows) != len(self._rows) or any(a is not b for a, b in zip(rows, self._rows, strict=True)):
-            self._rows = tuple(rows)
+        if self._rows and not self.num_unread:
+            self._add_details(rows, time.monotonic() + _DETAIL_S)
+        self._take(rows)
         return self._rows
 
+    def complete(self) -> tuple[RunSummary, ...]:
+        """Every run with all its details, however long that takes."""
+        rows = list(self.poll())
+        self._add_details(rows, math.inf)
+        self._take(rows)
+        return self._rows
 
-class _Entry:
-    """One run of the index."""
+    @property
+    def num_live(self) -> int:
+        """Runs that move, or wait in the queue."""
+        return len(self._live)
 
-    def __init__(self, folder: RunFolder) -> None:
-        self.folder = folder
-        self.lacks_details = True
-        self._row: RunSummary | None = None
-        self._stamp: tuple[int, ...] = ()
-        self._started: AttemptStarted | None = None
-        self._total_steps = 0
-        self._begun = (0, 0)  # the newest attempt that has begun, and the step it went on from
-        self._is_disk_full = False
-        self._tails: list[RecordTail] = []
-        self._evaluations: list[tuple[int, float]] = []
+    @property
+    def lacks_details(self) -> bool:
+        """Whether later polls will say more of some runs."""
+        return not self._is_settled
 
-    def poll(self) -> RunSummary:
-        """The run's row; the same object when nothing changed."""
-        row = self._row
-        if row is not None and not row.status.is_live and self._stamp == _stamp(self.folder, row):
-            return row
-        new = self._read()
-        if row is None or replace(new, num_bytes=row.num_bytes) != row:
-            self.lacks_details = not new.status.is_live
-            self._row = row = new
-        self._stamp = _stamp(self.folder, row)
-        return row
+    @property
+    def ids(self) -> Collection[str]:
+        """Of all runs that are there."""
+        return self._entries.keys()
 
-    def add_details(self) -> RunSummary:
-        """Count the bytes of an ended run and read all its evaluations."""
-        self.lacks_details = False
-        row = self.poll()
-        self._follow(self.folder.attempts(), to_the_end=True)
-        losses = tuple(loss for _, loss in self._evaluations[-_NUM_LOSSES:])
-        self._row = replace(row, num_bytes=bytes_under(self.folder.path), losses=losses)
-        return self._row
+    @property
+    def has_news(self) -> bool:
+        """Whether some row that could be kept was not among those that were."""
+        return any(entry.is_lasting and not entry.is_kept for entry in self._entries.values())
 
-    def _read(self) -> RunSummary:
-        folder, about, status = self.folder, self.folder.about(), read_status(self.folder)
-        attempts = folder.attempts()
-        outcomes = [read_outcome(attempt) for attempt in attempts]
-        outcome = status.outcome
-        if outcome is not None and outcome.best_loss is not None:
-            self._started = self._started or _first_start(attempts)
-        else:
-            self._follow(attempts, to_the_end=not status.is_live)
-        best_loss, best_step, last_loss = self._losses(outcome)
-        ended = outcomes[-1] if outcomes else None  # also of a run that waits to go on from there
-        last = last_records(attempts[-1].metrics_file, _HEAD_BYTES) if attempts and not ended else []
-        return RunSummary(
-            folder=folder,
-            id=folder.id,
-            name=about.name,
-            preset=about.preset,
-            dataset=self._started.dataset if self._started else _planned_dataset(folder),
-            status=status,
-            step=ended.step if ended else self._live_step(attempts, outcomes, last),
-            total_steps=ended.total_steps if ended else self._total_steps,
-            best_loss=best_loss,
-            best_step=best_step,
-            last_loss=last_loss,
-            elapsed_s=sum(one.elapsed_s for one in outcomes if one) + _figure(last, "elapsed_s"),
-            created=about.created,
-            tags=about.tags,
-            note=about.note,
-            losses=tuple(loss for _, loss in self._evaluations[-_NUM_LOSSES:]),
-            num_bytes=None,
-            root_cause=_root_cause(attempts, status),
-            remark=_remark(status, self._is_disk_full),
-        )
+    def to_keep(self) -> dict[str, tuple[Stamp, RunSummary]]:
+        """The rows that another index may begin with: of runs that ended, with their details."""
+        entries = self._entries.values()
+        return {e.folder.id: (e.stamp, e.row) for e in entries if e.row is not None and e.is_lasting}
 
-    def _live_step(
-        self, attempts: tuple[Attempt, ...], outcomes: list[Outcome | None], last: list[dict[str, object]]
-    ) -> int:
-        """Of an attempt without outcome. What went before holds until its engine says where it goes on."""
-        if not attempts:
-            return 0
-        number, first = self._begun
-        if last or number == attempts[-1].number:
-            step = max(int(_figure(last, "step")), first if number == attempts[-1].number else 0)
-            return max(step, marked_step(attempts[-1])) if self._is_disk_full else step
-        return next((one.step for one in reversed(outcomes) if one), first)
+    @property
+    def _stride(self) -> int:
+        """Every so many'th ended run is looked at in one poll."""
+        return max(1, -(-len(self._entries) // _ENDED_A_POLL))
 
-    def _losses(self, outcome: Outcome | None) -> tuple[float | None, int | None, float | None]:
-        if outcome is not None and outcome.best_loss is not None:
-            return outcome.best_loss, outcome.best_step, outcome.last_loss
-        if not self._evaluations:
-            return None, None, None
-        best_loss, best_step = min((loss, step) for step, loss in self._evaluations)
-        return best_loss, best_step, self._evaluations[-1][1]
+    def _look_again(self) -> tuple[RunSummary, ...]:
+        """Look only at what is live and at some of the others: nothing is done for each of thousands of runs."""
+        stride = self._stride
+        due = (*self._live, *islice(self._entries.values(), self._looks % stride, None, stride))
+        before = [entry.row for entry in due]
+        num_changed = sum(entry.poll() is not row for entry, row in zip(due, before, strict=True))
+        if num_changed:
+            self._take([entry.row or entry.poll() for entry in self._entries.values()])
+        return self._rows
 
-    def _follow(self, attempts: tuple[Attempt, ...], to_the_end: bool) -> None:
-        """Read new events; those after the step at which a later attempt began do not count."""
-        for attempt in attempts[len(self._tails) :]:
-            self._tails.append(RecordTail(attempt.events_file))
-        for attempt, tail in zip(attempts, self._tails, strict=False):
-            for record in tail.poll_all() if to_the_end else tail.poll(_SLICE_BYTES):
-                if record.get("kind") not in _KINDS:
-                    continue
-                event = decode_event(record)
-                if isinstance(event, AttemptStarted):
-                    self._started, self._total_steps = event, event.total_steps
-                    self._begun, self._is_disk_full = (attempt.number, event.step), False
-                    self._evaluations = [pair for pair in self._evaluations if pair[0] <= event.step]
-                elif isinstance(event, Evaluated) and event.loss == event.loss:
-                    self._evaluations.append((event.step, event.loss))
-                elif isinstance(event, ControlAnswered):
-                    self._total_steps = event.total_steps or self._total_steps
-                elif isinstance(event, DiskNoticed):
-                    self._is_disk_full = event.is_full
+    def _take(self, rows: list[RunSummary]) -> None:
+        """Keep the rows, and what follows from them; the tuple stays the same when nothing changed."""
+        entries = self._entries.values()
+        self._is_settled = not self.num_unread and not any(entry.lacks_details for entry in entries)
+        self._live = tuple(entry for entry in entries if entry.row is not None and entry.row.status.is_live)
+        if len(rows) != len(self._rows) or any(a is not b for a, b in zip(rows, self._rows, strict=True)):
+            self._rows = tuple(rows)
+            self.num_changes += 1
 
-
-def _stamp(folder: RunFolder, row: RunSummary) -> tuple[int, ...]:
-    """Changes whenever an ended run is edited, started again, or deleted."""
-    outcome = folder.attempt(row.status.attempt).outcome_file
-    files = (folder.about_file, folder.state_file, folder.path / "attempts", outcome)
-    stamps: list[int] = []
-    for file in files:
+    def _list_folders(self) -> None:
+        """Look for new and deleted runs, when the folder that holds them says that it has changed."""
         try:
-            stamps.append(file.stat().st_mtime_ns)
+            changed_ns = self._runs.stat().st_mtime_ns
         except OSError:
-            stamps.append(0)
-    return tuple(stamps)
+            changed_ns = 0
+        if changed_ns == self._listed_ns and changed_ns < self._listed_at_ns - _SETTLED_NS:
+            return
+        self._listed_ns, self._listed_at_ns = changed_ns, time.time_ns()
+        before, self._entries, self._is_settled = self._entries, {}, False
+        for folder in all_runs(self._runs):
+            self._entries[folder.id] = before.get(folder.id) or RunEntry(folder, self._kept.get(folder.id))
+        self._kept = {}
 
-
-def _first_start(attempts: tuple[Attempt, ...]) -> AttemptStarted | None:
-    """The newest attempt's `attempt_started`, found near the beginning of its events."""
-    for attempt in reversed(attempts):
-        for record in RecordTail(attempt.events_file).poll(_HEAD_BYTES):
-            if record.get("kind") == "attempt_started":
-                event = decode_event(record)
-                return event if isinstance(event, AttemptStarted) else None
-    return None
-
-
-def _planned_dataset(folder: RunFolder) -> str:
-    try:
-        return corpora.label(folder.config().data)
-    except (OSError, ConfigError):
-        return ""
-
-
-def _figure(records: list[dict[str, object]], name: str) -> float:
-    value = records[-1].get(name) if records else None
-    try:
-        return float(value) if isinstance(value, int | float) else 0.0
-    except OverflowError:  # a whole number beyond every float
-        return 0.0
-
-
-def _remark(status: RunStatus, is_disk_full: bool) -> str:
-    if status.is_live:
-        return _DISK_FULL if is_disk_full and status.state != "queued" else ""
-    outcome = status.outcome
-    if outcome is None or outcome.state not in ("stopped", "paused"):
-        return ""
-    if outcome.left or outcome.num_lost or outcome.exit_code:  # nobody's wish, or not as it was wished
-        return outcome.reason
-    return ""
-
-
-def _root_cause(attempts: tuple[Attempt, ...], status: RunStatus) -> str:
-    if status.state != "failed":
-        return ""
-    error = read_error(attempts[-1]) if attempts else None
-    if error is None or error.message.partition("\n")[0] in status.reason:
-        return status.reason
-    return f"rank {error.rank}: {error.exception}: {error.message}"
+    def _add_details(self, rows: list[RunSummary], deadline: float) -> None:
+        for number, entry in enumerate(self._entries.values()):
+            if entry.lacks_details:
+                if time.monotonic() >= deadline:
+                    return
+                rows[number] = entry.add_details()

@@ -28,6 +28,7 @@ from runs.queue import revive
 from runs.queue_entry import QueueEntry, leave, read_entry
 from runs.status import engine_processes, latest_attempt, read_state
 from runs.waiting import Waiter, has_begun, take_at_once
+from runs.webhook import Teller
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -88,6 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.close(lock)
     if not told:  # which is how a machine that shuts down says so
         revive(folder.path.parent)
+    _finish_telling(supervisor.teller, attempt)  # last of all: nobody waits for it
     return 1 if outcome is None or outcome.state == "failed" else 0
 
 
@@ -126,9 +128,19 @@ def _start_of(
 def _fail(folder: RunFolder, failure: str) -> None:
     """Let a waiting run that cannot be started be failed rather than stand in others' way."""
     with contextlib.suppress(OSError):
-        conclude(folder, new_attempt(folder), Ending(None, failure=failure))
+        attempt, teller = new_attempt(folder), Teller(folder, log)
+        teller.ended(conclude(folder, attempt, Ending(None, failure=failure)), was_asked=False)
+        _finish_telling(teller, attempt)
     with contextlib.suppress(OSError):
         leave(folder)
+
+
+def _finish_telling(teller: Teller, attempt: Attempt) -> None:
+    """Wait for the webhook; where it could not be told, the log that people look at says so, once."""
+    teller.finish()
+    if teller.failure:
+        with contextlib.suppress(OSError), attempt.console_file.open("ab") as console:
+            console.write(f"the webhook could not be told how this run ended: {teller.failure}\n".encode())
 
 
 def new_attempt(folder: RunFolder) -> Attempt:

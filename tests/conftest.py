@@ -59,10 +59,13 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "XDG_DATA_HOME": "data",
         "XDG_CACHE_HOME": "xdg-cache",
         "XDG_CONFIG_HOME": "config",
+        "XDG_STATE_HOME": "state",
     }
     for variable, name in folders.items():
         monkeypatch.setenv(variable, str(home / name))
     for variable in ("HF_DATASETS_CACHE", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable in ("TINYTRAIN_CONFIG", "TINYTRAIN_WEBHOOK", "TINYTRAIN_LOW_BANDWIDTH", "NO_COLOR"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # the discard port: nobody answers
     if "datasets" in sys.modules:  # an earlier test imported it, and it looked at that test's folders then

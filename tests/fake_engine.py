@@ -271,12 +271,12 @@ def play() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if request["checkpoint"] == "best":
-            reply = {"error": "there is no checkpoint best"}
+            reply = {"said": "refusal", "error": "there is no checkpoint best"}
         else:
             words = [{"token": f"word{rank}", "probability": 0.5 / (rank + 1)} for rank in range(request["top_k"])]
             masks = [words] * request["text"].count("[MASK]")
             probe = {"text": request["text"], "masks": masks, "num_unknown": 0}
-            reply = {"probes": [probe], "checkpoint": "step-00000010"}
+            reply = {"said": "answer", "probes": [probe], "checkpoint": "step-00000010"}
         print(json.dumps(reply), flush=True)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from presets import config as configs
+from presets.probe_text import read_probe
 from presets.schema import DEFAULT_PROBES, RunConfig
 from runs.events import (
     AttemptEnded,
@@ -25,6 +26,7 @@ from runs.events import (
     CheckpointSaved,
     Evaluated,
     Event,
+    Expected,
     Notice,
     Probed,
     ProbeResult,
@@ -123,10 +125,13 @@ class AttemptWriter:
     def probe(self) -> None:
         share = 1 - math.exp(-self.step / 500)
         results = []
-        for index, text in enumerate(DEFAULT_PROBES):
+        for index, probe in enumerate(map(read_probe, DEFAULT_PROBES)):
             words = _WORDS[index:] + _WORDS[:index]
             top = [0.02 + 0.5 * share, 0.11, 0.06 + 0.02 * share, 0.04, 0.02]
-            results.append(ProbeResult(text, (tuple(Candidate(w, p) for w, p in zip(words, top, strict=False)),)))
+            found = tuple(Candidate(w, p) for w, p in zip(words, top, strict=False))
+            rank = round(4000 ** (1 - share) / (index + 1)) or 1
+            expected = tuple(Expected(word, word, rank, 1 / (rank + 1)) for word in probe.expected)
+            results.append(ProbeResult(probe.text, (found,), expected=expected))
         self.say(Probed(step=self.step, probes=tuple(results)))
 
     def checkpoint(self) -> None:
@@ -211,6 +216,19 @@ def finished_run(runs: Path, name: str = "warm-otter", steps: int = 400, preset:
     writer.run_to(steps)
     writer.end("finished", "all steps done")
     return folder
+
+
+def two_runs(runs: Path) -> tuple[RunFolder, RunFolder]:
+    """A run, and one with half its learning rate that ends earlier."""
+    first = finished_run(runs, "warm-otter", steps=400)
+    config = configs.with_values(RunConfig(), {"train.max_steps": 200, "optim.lr": 5e-4})
+    second = create_run(runs, config, name="small-lr", preset="quickstart")
+    writer = AttemptWriter(second, seed=1)
+    writer.start(total_steps=200)
+    writer.probe()
+    writer.run_to(200)
+    writer.end("finished", "all steps done")
+    return first, second
 
 
 def main() -> None:

@@ -6,126 +6,209 @@ It holds no state that matters: kill it at any time, open it again, and it shows
 from __future__ import annotations
 
 import gc
-import re
-from collections.abc import Callable, Iterable
+import os
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual import events, on
 from textual._context import active_message_pump
-from textual.app import App, SystemCommand
 from textual.await_complete import AwaitComplete
 from textual.binding import BindingType
 from textual.command import Provider
+from textual.dom import DOMNode
 from textual.screen import Screen
+from textual.theme import Theme
+from textual.widget import Widget
 
-from runs.folder import RunFolder, all_runs
-from runs.status import read_status
-from tui.commands import Command, CommandsProvider, bindings_of
+from tui.app_commands import APP_COMMANDS, SCREENS
+from tui.commands import Command, bindings_of
+from tui.farewell import farewell
+from tui.keys import OwnKeys, rebind
 from tui.messages import FeedFailed
-from tui.polling_feed import PollingFeed
+from tui.navigation import BOTTOM_SCREENS, Navigation
+from tui.notify import RunTold, WatchFeed, tell
+from tui.painting import Painting
+from tui.polling_feed import REST_PER_WORK, PollingFeed
+from tui.remembered import Remembered, remembered_path
 from tui.safe_text import safe_text
+from tui.settings import Settings, read_settings
 from tui.terminal import exit_on_signals, exit_when_terminal_vanishes, harmless_report
-from tui.textual_defects import guard_option_lists, is_of_something_taken_away
+from tui.textual_defects import guard_option_lists, guard_pictures, is_of_something_taken_away
+from tui.themes import LOOKS, PLAIN, first_theme, follow_theme, frame_colour, use_themes
 
 _COLLECT_AFTER_S = 2.0
-_BOTTOM_SCREENS = 2  # Textual's own empty one, and the one that is shown
+_COLLECT_RARELY = (5_000, 20, 20)
 _REVIVE_S = 10.0
-
-if TYPE_CHECKING:
-    from tui.screens.monitor import MonitorScreen
-
-APP_COMMANDS = (
-    Command(
-        "launch", "1", "Launch", "Choose a preset, change it, see what it will cost, start it.", "show_launch"
-    ),
-    Command("monitor", "2", "Monitor", "Watch the run that was opened last, or the newest.", "show_monitor"),
-    Command("runs", "3", "Runs", "Every run: filter, open, resume, delete.", "show_runs"),
-    Command("data", "6", "Data", "Datasets and token caches: look into them, build, verify, clear.", "show_data"),
-    Command("new", "n", "New run", "Go to the presets and start another run.", "show_launch", show=False),
-    Command("help", "question_mark", "Help", "What this screen is for, and its keys.", "help", key_display="?"),
-    Command("quit", "q", "Quit", "Leave the dashboard; runs go on without it.", "quit"),
-)
+_WATCH_AFTER_S = 1.5
+_SETTLED_S = 20.0  # after which a failure is not the fault of where one began
 
 
-def _launch_screen() -> Screen[Any]:
-    from tui.screens.launch import LaunchScreen
+def _palette() -> type[Provider]:
+    """What the palette has, imported when it is first opened."""
+    from tui.palette import PaletteProvider
 
-    return LaunchScreen()
-
-
-def _runs_screen() -> Screen[Any]:
-    from tui.screens.browse import RunsScreen
-
-    return RunsScreen()
+    return PaletteProvider
 
 
-def _data_screen() -> Screen[Any]:
-    from tui.screens.data import DataScreen
-
-    return DataScreen()
-
-
-class TinyTrainApp(App[None]):
+class TinyTrainApp(Navigation):
     """`runs` is the folder in which all runs are."""
 
     TITLE = "tinytrain-tui"
     CSS_PATH = "app.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(APP_COMMANDS)]
     APP_COMMANDS: ClassVar[tuple[Command, ...]] = APP_COMMANDS
-    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = App.COMMANDS | {CommandsProvider}
-    SCREENS: ClassVar[dict[str, Callable[[], Screen[Any]]]] = {
-        "launch": _launch_screen, "runs": _runs_screen, "data": _data_screen,
-    }  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(APP_COMMANDS)]
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_palette}
+    SCREENS: ClassVar[dict[str, Callable[[], Screen[Any]]]] = SCREENS
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it without ClassVar
         (0, "-tiny"), (76, "-narrow"), (110, "-normal"), (150, "-wide"),
     ]  # fmt: skip
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
 
-    def __init__(self, runs: Path) -> None:
-        super().__init__()
-        self.runs = runs
+    def __init__(self, runs: Path, settings: Settings | None = None) -> None:
+        super().__init__(runs, Remembered(remembered_path()))
+        self.settings = settings or read_settings()
+        self.own_keys = OwnKeys(self.settings.keys, APP_COMMANDS)
+        self.app_commands = self.own_keys.app_commands
+        if self.settings.keys:
+            rebind(self._bindings, APP_COMMANDS, self.app_commands)
+        self._said: set[str] = set()
+        self._shown_since = time.monotonic()
+        self._began_plain = self.no_color
+        use_themes(self)
+        remembered_theme = self.remembered.get("app").get("theme")
+        self.theme = first_theme(self.settings.theme, remembered_theme, os.environ, self._began_plain)
+        follow_theme(self)
+        self.chosen_theme = remembered_theme if isinstance(remembered_theme, str) else ""
         self.animation_level = "none"  # every frame is bytes over SSH
-        self._monitor: MonitorScreen | None = None
+        self._painting = Painting()
         self._queue_feed = PollingFeed("queue", self, self._revive_queue, _REVIVE_S)
+        self._watch_feed = WatchFeed(runs, self)
 
     def on_mount(self) -> None:
-        """Show the newest live run when there is one, else where a run is made."""
-        self._queue_feed.start()
-        self.set_timer(_COLLECT_AFTER_S, gc.enable)
+        """Show what was shown last, or what is more urgent."""
+        self._paint_title()
+        self.set_timer(_COLLECT_AFTER_S, self._collect_from_now_on)
+        self.set_timer(_WATCH_AFTER_S, self._watch)
         exit_on_signals(self)
         guard_option_lists()
+        guard_pictures()
         if not self.is_headless:
             exit_when_terminal_vanishes(self)
-        live = self.live_runs()
-        if live:
-            self.push_screen(self._monitor_for(live[0]))
-        else:
-            self.push_screen("launch")
+        self.theme_changed_signal.subscribe(self, self._theme_chosen)
+        self.push_screen(self.first_screen())
+        self.call_after_refresh(self._say_problems)
+        if self.settings.keys:
+            self.set_timer(_COLLECT_AFTER_S, partial(self.run_worker, self._check_keys, thread=True))
+
+    def _watch(self) -> None:
+        """Look after the queue and the runs, once the first screen is there: threads hold its drawing up."""
+        self._queue_feed.start()
+        self._watch_feed.start()
+
+    def _collect_from_now_on(self) -> None:
+        """What stands after the start stays: looking through it would take a tenth of a second each time."""
+        if not self.is_headless:
+            gc.freeze()
+            gc.set_threshold(*_COLLECT_RARELY)
+        gc.enable()
+
+    def _paint_title(self) -> None:
+        """Not an empty terminal while the first screen is being made; its first frame covers this."""
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(f"\x1b[1;2H\x1b[1m{self.TITLE}\x1b[0m")
+            self._driver.flush()
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """The colour of the panes' frames, for looks that have none of their own."""
+        return {"frame": frame_colour(self.current_theme)}
+
+    def _say_problems(self) -> None:
+        """What is wrong with the settings, and with what was remembered, is said once."""
+        asked = self.settings.theme
+        unknown = [f"theme: there is no {asked}; there are {', '.join(LOOKS)}"] * bool(
+            asked and asked not in LOOKS
+        )
+        problems = [*self.settings.problems, *unknown, *self.own_keys.problems, self.remembered.problem]
+        said = [problem for problem in problems if problem and problem not in self._said]
+        self._said |= set(said)
+        if said:
+            more = f" (and {len(said) - 1} more: tinytrain-tui doctor)" if len(said) > 1 else ""
+            self.notify(safe_text(said[0] + more, 600), severity="warning", markup=False, timeout=20)
+
+    def _check_keys(self) -> None:
+        """Look, beside the dashboard, for keys of commands that are not there: all screens are imported for it."""
+        from tui.keys import EVERYWHERE, every_scope, unknown_problems
+
+        problems = unknown_problems(self.settings.keys, {EVERYWHERE: APP_COMMANDS, **every_scope()})
+        self.own_keys.problems += problems
+        if problems:
+            self.call_later(self._say_problems)
+
+    def _theme_chosen(self, theme: Theme) -> None:
+        follow_theme(self)
+        self.refresh(layout=True)
+        if not (self._began_plain and theme.name == PLAIN):
+            self.chosen_theme = theme.name
+            self.note_place()
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Write no more than what differs from what the terminal shows."""
+        super()._display(screen, self._painting.of(renderable))
+
+    def _register_child(self, parent: DOMNode, child: Widget, before: int | None, after: int | None) -> None:
+        """Whatever comes up gets the person's own keys, and a screen the classes of its size before its styles."""
+        self.own_keys.give(child)
+        if isinstance(child, Screen):
+            child.add_class(*self._size_classes(child), update=False)
+        super()._register_child(parent, child, before, after)
+
+    def _size_classes(self, screen: Screen[Any]) -> set[str]:
+        """What Textual gives a screen once it is laid out, and works out all of its styles anew for it."""
+        across, down = self.size
+        return {
+            *screen._get_breakpoint_classes(across, screen.HORIZONTAL_BREAKPOINTS or self.HORIZONTAL_BREAKPOINTS),
+            *screen._get_breakpoint_classes(down, screen.VERTICAL_BREAKPOINTS or self.VERTICAL_BREAKPOINTS),
+        }
 
     def on_unmount(self) -> None:
-        """End the thread that looks after the queue."""
+        """End the threads that look after the queue and the runs, and keep what is to be remembered."""
         self._queue_feed.stop()
+        self._watch_feed.stop()
+        self.remembered.flush()
 
-    def _revive_queue(self) -> None:
-        """Start the supervisors of waiting runs anew that were killed, or did not outlive a reboot."""
+    def _revive_queue(self) -> float:
+        """Start the supervisors of waiting runs anew that were killed, or did not outlive a reboot.
+
+        Returns after how many seconds to look again: among thousands of runs less often.
+        """
         from runs.queue import revive
 
-        revive(self.runs)
+        began = time.thread_time()
+        if revive(self.runs):
+            return _REVIVE_S
+        return max(_REVIVE_S, REST_PER_WORK * (time.thread_time() - began))
 
     @on(FeedFailed)
-    def _queue_feed_failed(self, message: FeedFailed) -> None:
+    def _feed_failed(self, message: FeedFailed) -> None:
         self.log.error(message.report)
-        words = f"looking after the queue failed; a defect of ours: {message.report.strip().splitlines()[-1]}"
+        words = f"looking after the runs failed; a defect of ours: {message.report.strip().splitlines()[-1]}"
         self.notify(safe_text(words, 500), severity="error", markup=False, timeout=30)
+
+    @on(RunTold)
+    def _run_told(self, message: RunTold) -> None:
+        tell(self, message, self.settings.notify, is_in_view=self._chosen_run() == message.folder)
 
     def pop_screen(self) -> AwaitComplete:
         """Close what lies over the screen, never the screen itself.
 
         A dialog that is closed twice, as by a double click, takes away whatever is on top then (Textual 8.2).
         """
-        is_over_another = len(self.screen_stack) > _BOTTOM_SCREENS
+        is_over_another = len(self.screen_stack) > BOTTOM_SCREENS
         return super().pop_screen() if is_over_another else AwaitComplete()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -139,58 +222,14 @@ class TinyTrainApp(App[None]):
         if is_of_something_taken_away(self, error, node):
             self.log.warning(f"{node!r} was closed before {error}")
         else:
+            if time.monotonic() - self._shown_since < _SETTLED_S:
+                self.forget_place()  # or the next start would show, and fail, the same
             super()._handle_exception(error)
 
     def _print_error_renderables(self) -> None:
         """The report of a defect holds the text that the program stumbled over."""
         self._exit_renderables = [harmless_report(one) for one in self._exit_renderables]
         super()._print_error_renderables()
-
-    def live_runs(self) -> tuple[RunFolder, ...]:
-        """Runs whose processes are at work, newest first, then those that wait for their turn."""
-        states = ((folder, read_status(folder)) for folder in all_runs(self.runs))
-        live = [(folder, status.state == "queued") for folder, status in states if status.is_live]
-        return tuple(folder for folder, _ in sorted(live, key=lambda pair: pair[1]))
-
-    async def open_run(self, folder: RunFolder) -> None:
-        """Show Monitor for that run; its screen is kept while it is the one last opened."""
-        before = self._monitor
-        await self.switch_screen(self._monitor_for(folder))
-        if before is not None and before is not self._monitor:
-            self.uninstall_screen(before)
-            await before.remove()
-
-    def _monitor_for(self, folder: RunFolder) -> MonitorScreen:
-        if self._monitor is None or self._monitor.folder != folder:
-            from tui.screens.monitor import MonitorScreen
-
-            self._monitor = MonitorScreen(folder)
-            self.install_screen(self._monitor, f"monitor {folder.id}")
-        return self._monitor
-
-    async def action_show_launch(self) -> None:
-        """Go to Launch."""
-        await self.switch_screen("launch")
-
-    async def action_show_runs(self) -> None:
-        """Go to Runs."""
-        await self.switch_screen("runs")
-
-    async def action_show_data(self) -> None:
-        """Go to Data."""
-        await self.switch_screen("data")
-
-    async def action_show_monitor(self) -> None:
-        """Go to the run opened last, else the newest live one, else the newest."""
-        opened = self._monitor
-        if opened is not None and opened.folder.path.is_dir():
-            await self.switch_screen(opened)
-            return
-        newest = (*self.live_runs()[:1], *all_runs(self.runs)[:1])
-        if newest:
-            await self.open_run(newest[0])
-        else:
-            self.notify("No runs yet. Press n to start one.", markup=False)
 
     def action_help(self) -> None:
         """Lay the keys of this screen over it."""
@@ -203,24 +242,24 @@ class TinyTrainApp(App[None]):
         live = self.live_runs()
         self.exit(message=Text(farewell(live)) if live else None)
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Of Textual's own palette entries, those that mean something here."""
-        for command in super().get_system_commands(screen):
-            if command.title in ("Theme", "Screenshot"):
-                yield command
+    def action_repaint(self) -> None:
+        """Paint every cell again: other programs may write to the terminal too, and nobody hears of it."""
+        self._painting.forget()
+        self.refresh(layout=True)
 
+    def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
+        """Write what is shown as an SVG picture into the folder the dashboard was started in."""
+        from tui.screenshot import save_screenshot
 
-def farewell(live: tuple[RunFolder, ...]) -> str:
-    """Which runs go on, how to see them again, how to stop them."""
-    names = [_reference(folder) for folder in live]
-    if len(names) == 1:
-        again = f"tinytrain-tui shows it again; tinytrain-tui stop {names[0]} stops it."
-        return f"1 run goes on: {names[0]}. {again}"
-    again = "tinytrain-tui shows them again; tinytrain-tui stop RUN stops one."
-    return f"{len(names)} runs go on: {', '.join(names)}. {again}"
+        try:
+            said = f"screenshot written to {save_screenshot(self, self.place)}"
+        except OSError as error:
+            self.notify(safe_text(f"no screenshot could be written: {error}", 500), severity="error", markup=False)
+        else:
+            self.notify(safe_text(said, 500), markup=False, timeout=8)
 
+    def action_settings(self) -> None:
+        """Show what holds, and where it is changed."""
+        from tui.screens.settings_dialog import SettingsDialog
 
-def _reference(folder: RunFolder) -> str:
-    """The run's name where it can be typed into a shell as it is, else its id."""
-    name = folder.about().name
-    return safe_text(name if re.fullmatch(r"[\w.][\w.-]*", name, re.ASCII) else folder.id)
+        self.push_screen(SettingsDialog(self.settings))

@@ -8,9 +8,15 @@ import math
 _LEAST = 1e-300  # a range that is smaller cannot be cut into steps
 _ROBUST_SHARE = 0.05
 _FEW = 8
+_VALUE_STEPS = 20  # of a value axis, at the least, so that at most a tenth of it stands empty at either end
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _COUNT_STEPS = (1.0, 2.0, 2.5, 3.0, 4.0, 5.0, 10.0)  # steps of training are often multiples of 12
 _SUFFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+_SECONDS = (
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 3 * 3600, 6 * 3600, 12 * 3600,
+    86400, 2 * 86400, 5 * 86400, 10 * 86400, 30 * 86400, 100 * 86400,
+)  # fmt: skip
+_DECADE_PARTS = (1.0, 2.0, 5.0)
 
 
 def short_number(value: float, digits: int = 3) -> str:
@@ -90,7 +96,7 @@ def value_range(body: list[float], must_show: list[float]) -> tuple[float, float
         margin = abs(high) * 0.05
         margin = margin if margin > _LEAST else 0.5
         low, high = low - margin, high + margin
-    step = _round_step((high - low) / 8)
+    step = _round_step((high - low) / _VALUE_STEPS)
     bottom = min(low, math.floor(low / step + 1e-9) * step)
     return (0.0 if low >= 0 > bottom else bottom), max(high, math.ceil(high / step - 1e-9) * step)
 
@@ -98,3 +104,48 @@ def value_range(body: list[float], must_show: list[float]) -> tuple[float, float
 def _round_step(width: float, steps: tuple[float, ...] = _STEPS) -> float:
     magnitude: float = 10.0 ** math.floor(math.log10(width))
     return next(step * magnitude for step in steps if step * magnitude >= width * (1 - 1e-9))
+
+
+def time_ticks(low: float, high: float, num: int) -> tuple[float, ...]:
+    """As `ticks`, for seconds: whole seconds, minutes, hours or days."""
+    step = next((step for step in _SECONDS if (high - low) / step <= num), 0)
+    if step == 0 or high - low < 4:
+        return ticks(low, high, num)
+    first = math.ceil(low / step - 1e-9)
+    return tuple(float(index * step) for index in range(first, math.floor(high / step + 1e-9) + 1))
+
+
+def short_duration(seconds: float) -> str:
+    """`0`, `2.5s`, `45s`, `1m30`, `2h`, `2h05`, `3d`, `3d6h`."""
+    if seconds == 0:
+        return "0"
+    if seconds < 60:
+        return f"{seconds:.3g}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m{rest:02d}" if rest else f"{minutes}m"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours}h{minutes:02d}" if minutes else f"{hours}h"
+    days, hours = divmod(hours, 24)
+    return f"{days}d{hours}h" if hours else f"{days}d"
+
+
+def log_ticks(low: float, high: float, num: int) -> tuple[float, ...]:
+    """Values, not their logarithms, for an axis from 10**low to 10**high."""
+    if high - low < 0.7:
+        return tuple(place for place in ticks(10**low, 10**high, num) if place > 0)
+    stride = max(1, math.ceil((high - low) / max(1, num)))
+    parts = _DECADE_PARTS if (high - low) * len(_DECADE_PARTS) <= num + 1 else _DECADE_PARTS[:1]
+    first = math.floor(low / stride) * stride
+    places = (part * 10.0**decade for decade in range(first, math.ceil(high) + 1, stride) for part in parts)
+    found = tuple(place for place in places if place > 0 and low - 1e-9 <= math.log10(place) <= high + 1e-9)
+    return found if len(found) > 1 else (10**low, 10**high)
+
+
+def newest_range(first: float, newest: float) -> tuple[float, float]:
+    """An axis whose end nobody knows: a little more than there is, in leaps of about an eighth."""
+    if newest <= _LEAST:
+        return min(0.0, first), 1.0
+    leap = _round_step(newest / 10)
+    return min(0.0, first), math.ceil(newest / leap - 1e-9) * leap

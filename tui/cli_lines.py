@@ -24,6 +24,7 @@ from runs.events import (
     decode_event,
 )
 from tui.cli_output import say, say_json
+from tui.probe_words import rank_words
 from tui.progress_words import progress_words
 from tui.run_words import shares_of
 
@@ -132,3 +133,5 @@ def say_probes(probes: tuple[ProbeResult, ...]) -> None:
         for candidates in probe.masks:
             words = "  ".join(f"{candidate.token} {candidate.probability:.2f}" for candidate in candidates)
             say(f"  {probe.text}  →  {words}")
+        for word in probe.expected:
+            say(f"      {rank_words(word)}")

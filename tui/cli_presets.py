@@ -1,4 +1,4 @@
-"""`presets`: what can be trained, one preset in full, and the models of several beside one another."""
+"""`presets`: what can be trained, one preset in full, the models of several; `cli_keep` has one's own."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from presets import catalog, config
 from presets.comparison import ModelRow, compare_models, differing_settings
 from presets.fields import format_value
 from tui.cli_output import DONE, WrongRequest, say, say_json, say_table, warn
-from tui.plan import this_machine
+from tui.machine import this_machine
 from tui.preset_table import bases, comparison_rows, list_rows, text_table
 
 
 def presets(options: argparse.Namespace) -> int:
-    """List the presets, show one, or compare several."""
+    """List the presets, show one, compare several, or keep one's own."""
     names: list[str] = options.names
+    if options.action not in (None, "show", "compare"):
+        from tui.cli_keep import keep
+
+        return keep(options)
     if options.action == "show":
         if len(names) != 1:
             raise WrongRequest("say which preset to show: tinytrain-tui presets show NAME")

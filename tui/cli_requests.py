@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
+from pathlib import Path
 
 import msgspec
 
+from presets.probe_text import MOST_CHARACTERS, MOST_PROBES
 from runs import control, launch
 from runs.control import Request, Verb
 from runs.events import ControlAnswered, decode_event
@@ -18,6 +21,7 @@ from tui.cli_output import DONE, FAILED, WRONG, WrongRequest, say, say_json, war
 from tui.cli_reference import the_run
 
 _POLL_S = 0.05
+_MOST_CHARACTERS = (MOST_CHARACTERS + 1) * (MOST_PROBES + 1)
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -32,7 +36,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def set_values(options: argparse.Namespace) -> int:
-    """Change the learning rate or the number of steps."""
+    """Change the learning rate, the number of steps or the probes."""
     folder = the_run(options)
     return _ask(folder, [_wish(word) for word in options.changes], options)
 
@@ -48,13 +52,28 @@ def _wish(word: str) -> tuple[Verb, str]:
         wish: tuple[Verb, str] = ("lr", value)
     elif name == "steps" and sign:
         wish = ("steps", value)
+    elif name == "probes" and sign:
+        wish = ("probes", _lines_of(value))
     else:
-        raise WrongRequest(f"{word!r} is nothing that can be set; say lr=3e-4, lr=x0.5, steps=5000 or steps=+1000")
+        raise WrongRequest(
+            f"{word!r} is nothing that can be set; say lr=3e-4, lr=x0.5, steps=5000, steps=+1000 or probes=FILE"
+        )
     try:
         control.check_value(*wish)
     except ValueError as error:
         raise WrongRequest(str(error)) from None
     return wish
+
+
+def _lines_of(name: str) -> str:
+    """A file of probes, or what comes in for `-`."""
+    try:
+        if name == "-":
+            return sys.stdin.read(_MOST_CHARACTERS)
+        with Path(name).expanduser().open(encoding="utf-8") as file:
+            return file.read(_MOST_CHARACTERS)
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongRequest(f"probes={name}: the file cannot be read: {error}") from None
 
 
 def _ask(folder: RunFolder, wishes: list[tuple[Verb, str]], options: argparse.Namespace) -> int:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from runs.clock import local_time
 from runs.confusion import label_scores, last_judged, macro_f1
 from runs.events import Evaluated
 from runs.folder import RunFolder, runs_dir
+from runs.index_cache import load_index, save_index
 from runs.ownership import why_read_only
 from runs.queue import revive, waiting
 from runs.reader import RunReader, RunSnapshot
 from runs.status import SIGNS
 from runs.summary import RunIndex, RunSummary
 from tui.cli_lines import say_probes, to_beat
-from tui.cli_output import DONE, number, say, say_json, say_table, warn
+from tui.cli_output import DONE, WrongRequest, number, say, say_json, say_table, warn
 from tui.cli_reference import the_run
 from tui.figures import elapsed
 from tui.label_lines import label_lines
+from tui.memory_words import memory_check, memory_words
+from tui.run_fields import RunField, all_fields, field_named, metrics_of
+from tui.run_listing import NEWEST, Listing, listed, sort_runs
 from tui.run_words import disk_trouble
 
 _READ_ONLY = "⊘"
@@ -26,14 +33,22 @@ _HEADER = ("", "state", "name", "preset", "step", "best", "last", "time", "id")
 
 
 def runs(options: argparse.Namespace) -> int:
-    """List the runs whose texts hold every word of the filter."""
+    """List the runs that match the filter."""
     path = runs_dir(options.runs_dir)
+    if options.columns.strip() == "?":
+        return _say_fields(path, as_json=options.json)
     revive(path)
-    words = options.filter.lower().split()
-    rows = [row for row in RunIndex(path).poll() if all(word in _text(row) for word in words)]
+    query = " ".join(options.filter)
+    rows, metrics = _listed(path, options, query)
     if options.json:
         say_json([_row_document(row) for row in rows])
-    elif rows:
+    elif not rows:
+        warn(f"no run in {path}" + (f" answers to {query!r}" if query else ""))
+    elif options.columns:
+        fields = [_field(name.strip(), metrics) for name in options.columns.split(",") if name.strip()]
+        header = tuple(field.key for field in fields)
+        say_table([header, *(tuple(field.text(row) for field in fields) for row in rows)])
+    else:
         say_table([_HEADER, *(_cells(row) for row in rows)])
         shown = {row.id for row in rows}
         for one in waiting(path):
@@ -42,8 +57,40 @@ def runs(options: argparse.Namespace) -> int:
         for row in rows:
             if row.remark:
                 say(f"{row.name}: {row.remark}")
+    return DONE
+
+
+def _listed(path: Path, options: argparse.Namespace, query: str) -> tuple[tuple[RunSummary, ...], frozenset[str]]:
+    """The runs as they are to be printed, and the metrics that some have recorded. Raises WrongRequest."""
+    index = RunIndex(path, load_index(path))
+    rows = index.poll()
+    if options.json or query or options.sort or options.columns:  # then also what takes longer to find out
+        rows = index.complete()
+    save_index(path, index)
+    metrics = metrics_of(rows)
+    found = listed(rows, Listing(query, archived=options.archived), {}, metrics)
+    if found.error is not None:
+        raise WrongRequest(f"the filter, at character {found.error.position + 1}: {found.error}")
+    field = _field(options.sort or NEWEST, metrics)
+    newest_first = tuple(sorted(found.runs, key=lambda row: row.id, reverse=True))
+    is_down = (field.key == NEWEST) != options.reverse
+    runs = sort_runs(newest_first, field.key, metrics, descending=is_down)
+    return runs[: options.limit] if options.limit > 0 else runs, metrics
+
+
+def _field(name: str, metrics: frozenset[str]) -> RunField:
+    field = field_named(name, metrics)
+    if field is None:
+        raise WrongRequest(f"there is no field {name!r}; `runs --columns ?` lists them")
+    return field
+
+
+def _say_fields(path: Path, *, as_json: bool) -> int:
+    fields = all_fields(metrics_of(RunIndex(path, load_index(path)).poll()))
+    if as_json:
+        say_json([{"name": field.key, "kind": field.kind, "help": field.help} for field in fields])
     else:
-        warn(f"no run in {path}" + (f" answers to {options.filter!r}" if words else ""))
+        say_table([("field", "kind", "what it is"), *((field.key, field.kind, field.help) for field in fields)])
     return DONE
 
 
@@ -60,11 +107,6 @@ def show(options: argparse.Namespace) -> int:
     else:
         _say_run(run)
     return DONE
-
-
-def _text(row: RunSummary) -> str:
-    parts = (row.name, row.id, row.preset, row.dataset, row.status.state, *row.tags)
-    return " ".join(parts).lower()
 
 
 def _cells(row: RunSummary) -> tuple[str, ...]:
@@ -85,6 +127,12 @@ def _row_document(row: RunSummary) -> dict[str, Any]:
     return {**fields, "path": str(row.folder.path), "read_only": why_read_only(row.folder)}
 
 
+def _memory_document(run: RunSnapshot) -> dict[str, Any] | None:
+    """The estimate beside the measured peak; None before anything was measured."""
+    check = memory_check(run)
+    return {**msgspec.to_builtins(check), "is_within": check.is_within} if check is not None else None
+
+
 def _run_document(run: RunSnapshot) -> dict[str, Any]:
     names = (
         *("about", "config", "status", "started", "baselines", "error", "step", "total_steps", "elapsed_s"),
@@ -98,6 +146,7 @@ def _run_document(run: RunSnapshot) -> dict[str, Any]:
         "probes": run.probes[-1].probes if run.probes else (),
         "classification": _labels_document(run),
         "num_damaged_records": run.num_skipped,
+        "memory": _memory_document(run),
         "disk_full": disk_trouble(run),
         "read_only": why_read_only(run.folder),
     }
@@ -130,6 +179,7 @@ def _say_run(run: RunSnapshot) -> None:
         facts.append(("best", f"validation loss {run.best_loss:.4f} at step {run.best_step or 0:,}"))
     if run.baselines:
         facts.append(("to beat", to_beat(run.baselines, run.config)))
+    facts.append(("memory", memory_words(run)))
     if run.splices:
         facts.append(("resumed", "at step " + ", ".join(f"{step:,}" for step in run.splices)))
     if run.num_skipped:

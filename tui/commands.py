@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from textual.binding import Binding
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.keys import format_key
 from textual.screen import Screen
+from textual.widget import Widget
 
 
 @dataclass(frozen=True)
 class Command:
     """Something a person can do on a screen.
 
-    id: unique within its screen. key: one key, or several with commas; empty for the palette alone.
-    label: a word or two for the footer. tooltip: a sentence. action: as in a Binding ("stop", "app.quit").
-    show: whether the footer shows it. priority: taken before the focused widget gets the key.
+    id: unique within its screen; a person's own keys go by it. key: one key, or several with commas; empty for the
+    palette alone. label: a word or two for the footer. tooltip: a sentence. action: as in a Binding ("stop",
+    "app.quit"). show: whether the footer shows it. priority: taken before the focused widget gets the key.
     """
 
     id: str
@@ -33,7 +34,19 @@ class Command:
     @property
     def shown_key(self) -> str:
         """The key as a person reads it."""
-        return self.key_display or self.key.split(",")[0].replace("question_mark", "?").replace("slash", "/")
+        return self.key_display or shown(self.key.split(",")[0])
+
+
+_NONE = Command("", "", "", "", "")
+
+
+def shown(key: str) -> str:
+    """A key's name as a person reads it: `?` for question_mark, `^s` for ctrl+s."""
+    *modifiers, last = key.split("+")
+    text = format_key(last)
+    for modifier in reversed(modifiers):
+        text = f"^{text}" if modifier == "ctrl" else f"{modifier}+{text}"
+    return text
 
 
 def bindings_of(commands: Iterable[Command]) -> list[Binding]:
@@ -53,32 +66,59 @@ def bindings_of(commands: Iterable[Command]) -> list[Binding]:
     ]
 
 
+def declared_commands(node: Any) -> tuple[Command, ...]:
+    """What a screen, or its class, declares in `SCREEN_COMMANDS`; a pane's are its bindings that have a text."""
+    kind = node if isinstance(node, type) else type(node)
+    commands: tuple[Command, ...] | None = getattr(kind, "SCREEN_COMMANDS", None)
+    if commands is not None:
+        return commands
+    return () if issubclass(kind, Screen) or not issubclass(kind, Widget) else _of_bindings(kind)
+
+
+@cache
+def _of_bindings(kind: type[Widget]) -> tuple[Command, ...]:
+    """The commands of a pane of ours, from its bindings and those of the panes it is made from."""
+    ours = [base for base in kind.__mro__ if base.__module__.startswith("tui.")]
+    bindings = [one for base in ours for one in base.__dict__.get("BINDINGS", ()) if isinstance(one, Binding)]
+    found: dict[str, Binding] = {}
+    for one in bindings:
+        if one.description:
+            found.setdefault(one.id or one.description.lower().replace(" ", "_"), one)
+    return tuple(replace(_NONE, **_fields(id, one)) for id, one in found.items())
+
+
+def _fields(id: str, one: Binding) -> dict[str, Any]:
+    """A binding's fields as those of a command; its texts are the program's own."""
+    return {
+        "id": id, "key": one.key, "label": one.description, "tooltip": one.tooltip or f"{one.description}.",
+        "action": one.action, "show": one.show, "priority": one.priority, "key_display": one.key_display or "",
+    }  # fmt: skip
+
+
+def own_commands(node: Any) -> tuple[Command, ...]:
+    """The commands of a screen or a pane, with the person's own keys."""
+    declared = declared_commands(node)
+    own_keys = getattr(node.app, "own_keys", None) if declared else None
+    if own_keys is None:
+        return declared
+    changed: tuple[Command, ...] = own_keys.commands(node, declared)
+    return changed
+
+
+def panes_of(screen: Screen[Any]) -> tuple[Widget, ...]:
+    """The panes around the focus that have commands or a help text of their own, the innermost first."""
+    focused = screen.focused
+    nodes = list(focused.ancestors_with_self) if focused is not None else []
+    inside = [one for one in nodes[: nodes.index(screen)] if isinstance(one, Widget)] if screen in nodes else []
+    return tuple(one for one in inside if declared_commands(one) or own_help(one))
+
+
+def own_help(pane: Widget) -> str:
+    """What a pane of ours says about itself."""
+    return (pane.HELP or "").strip() if type(pane).__module__.startswith("tui.") else ""
+
+
 def commands_of(screen: Screen[Any]) -> tuple[Command, ...]:
-    """The commands a screen declares in its `SCREEN_COMMANDS`, then the application's."""
-    own: tuple[Command, ...] = getattr(screen, "SCREEN_COMMANDS", ())
-    everywhere: tuple[Command, ...] = getattr(screen.app, "APP_COMMANDS", ())
-    return (*own, *everywhere)
-
-
-class CommandsProvider(Provider):
-    """Puts the commands of the screen one stands on, and of the application, into the palette."""
-
-    async def discover(self) -> Hits:
-        """Every command, before anything is typed."""
-        for command in commands_of(self.screen):
-            run = partial(self.screen.run_action, command.action)
-            yield DiscoveryHit(_title(command), run, help=command.tooltip)
-
-    async def search(self, query: str) -> Hits:
-        """The commands whose label or tooltip match what was typed."""
-        matcher = self.matcher(query)
-        for command in commands_of(self.screen):
-            title = _title(command)
-            score = max(matcher.match(title), matcher.match(command.tooltip) * 0.9)
-            if score > 0:
-                run = partial(self.screen.run_action, command.action)
-                yield Hit(score, matcher.highlight(title), run, help=command.tooltip)
-
-
-def _title(command: Command) -> str:
-    return f"{command.label} ({command.shown_key})" if command.key else command.label
+    """The commands of the panes around the focus, those of the screen, then the application's."""
+    everywhere: tuple[Command, ...] = getattr(screen.app, "app_commands", ())
+    return (*(one for pane in panes_of(screen) for one in own_commands(pane)), *own_commands(screen), *everywhere)

@@ -25,8 +25,9 @@ from runs.launch import child_environment
 from runs.logout import logout_risk
 from runs.status import read_status
 from tui.figures import num_bytes
-from tui.plan import this_machine
+from tui.machine import this_machine
 from tui.safe_text import safe_json, safe_text
+from tui.tmux import is_tmux
 
 _SIGNS = {"good": "✓", "warning": "!", "bad": "✗"}
 _TORCH_WAIT_S = 60.0
@@ -67,6 +68,7 @@ def findings(runs: Path) -> Iterator[Finding]:
     yield _disk("cache", token_caches_dir())
     yield _runs(runs)
     yield _terminal()
+    yield from _settings()
     yield _logout()
     yield from _gpus()
     yield _torch()
@@ -139,6 +141,8 @@ def _terminal() -> Finding:
     kind = os.environ.get("TERM", "")
     if os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
         colours = "16 million colours"
+    elif is_tmux(os.environ):
+        colours = "tmux, which takes every colour"
     elif "256color" in kind:
         colours = "256 colours"
     else:
@@ -149,6 +153,32 @@ def _terminal() -> Finding:
     if kind in ("", "dumb"):
         return Finding("terminal", "bad", text, "set TERM, for example TERM=xterm-256color")
     return Finding("terminal", "good", text)
+
+
+def _settings() -> Iterator[Finding]:
+    """A person's settings, with every entry that means nothing; and what the dashboard remembers."""
+    from tui.app_commands import APP_COMMANDS
+    from tui.keys import EVERYWHERE, OwnKeys, every_scope, unknown_problems
+    from tui.remembered import Remembered, remembered_path
+    from tui.settings import read_settings
+    from tui.themes import LOOKS
+
+    settings = read_settings()
+    problems = list(settings.problems)
+    if settings.theme and settings.theme not in LOOKS:
+        problems.append(f"theme: there is no {settings.theme!r}; there are {', '.join(LOOKS)}")
+    if settings.keys:
+        own, scopes = OwnKeys(settings.keys, APP_COMMANDS), every_scope()
+        for scope, commands in scopes.items():
+            own.resolved(scope, commands)
+        problems += [*unknown_problems(settings.keys, {EVERYWHERE: APP_COMMANDS, **scopes}), *own.problems]
+    problems += filter(None, [Remembered(remembered_path()).problem])
+    told = "a webhook is set" if settings.notify.webhook else "no webhook"
+    where = str(settings.path) if settings.path.is_file() else f"none at {settings.path}, which is fine"
+    if not problems:
+        yield Finding("settings", "good", f"{where}; {told}")
+    for problem in problems:
+        yield Finding("settings", "warning", problem, f"mend {settings.path}")
 
 
 def _logout() -> Finding:

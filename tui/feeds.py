@@ -8,19 +8,22 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from textual.message import Message
 from textual.message_pump import MessagePump
 
-from runs.console import console_stamp, tail_console
+from runs.console_lines import ConsoleLine, ConsoleReader
+from runs.control import Request, pending
 from runs.folder import RunFolder
 from runs.hardware_feed import HardwareFeed, HardwareState
 from runs.ownership import why_read_only
 from runs.reader import RunReader, RunSnapshot
+from tui.chart_drawer import ChartDrawer, ChartWishes
+from tui.chart_drawer import PaneWish as PaneWish
+from tui.chart_drawer import PicturesDrawn as PicturesDrawn
+from tui.log_words import readable
 from tui.messages import FeedFailed as FeedFailed
-from tui.run_charts import CHARTS, RunChart, spec_of, title_of
-from tui.widgets.chart_picture import ChartPicture, ChartSpec, Palette, draw
 
 POLL_S = 0.25
 _IDLE_POLL_S = 1.0
@@ -28,38 +31,24 @@ _LOOK_S = 0.04  # between two looks at whether a live run recorded something
 _POST_S = 0.075  # at least between two snapshots, so that a run that records all the time costs little
 _BEHIND_POST_S = 0.25
 _YIELD_S = 0.002  # between two slices of a long read, for the thread that shows
-_REDRAW_S = 0.5
-_LOG_LINES = 500
 _JOIN_S = 1.0
 
 
 @dataclass
 class SnapshotArrived(Message):
-    """The run stands like this now.
+    """The run stands like this now. place: in the queue, 1 is next. read_only: why it is not ours to change.
 
-    titles: the charts' titles by name. place: in the queue, 1 is next. read_only: why it is not ours to change.
+    asked: requests that nobody has answered yet, oldest first, whoever made them.
     """
 
     snapshot: RunSnapshot
-    titles: dict[str, str]
     place: int = 0
     read_only: str = ""
+    asked: tuple[Request, ...] = ()
 
     def can_replace(self, message: Message) -> bool:
         """Only the newest counts."""
         return isinstance(message, SnapshotArrived)
-
-
-@dataclass
-class PictureDrawn(Message):
-    """A chart was drawn for a pane."""
-
-    name: str
-    picture: ChartPicture
-
-    def can_replace(self, message: Message) -> bool:
-        """A newer picture of the same chart makes the older one needless."""
-        return isinstance(message, PictureDrawn) and message.name == self.name
 
 
 @dataclass
@@ -75,9 +64,15 @@ class HardwareArrived(Message):
 
 @dataclass
 class ConsoleArrived(Message):
-    """The end of what the processes printed."""
+    """What the processes printed, as far as it is kept.
 
-    lines: tuple[str, ...]
+    num_read: the number of the last line, counted from the attempt's first that was read. unended: what no line
+    feed has ended yet.
+    """
+
+    lines: tuple[ConsoleLine, ...]
+    num_read: int
+    unended: tuple[ConsoleLine, ...] = ()
 
     def can_replace(self, message: Message) -> bool:
         """Only the newest counts."""
@@ -86,10 +81,9 @@ class ConsoleArrived(Message):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the screen has room for: sizes of the visible charts by name, and the theme's colours."""
+    """What the screen has room for."""
 
-    sizes: tuple[tuple[str, int, int], ...] = ()
-    palette: Palette | None = None
+    charts: ChartWishes = field(default_factory=ChartWishes)
     console: bool = False
 
 
@@ -99,7 +93,7 @@ class RunFeed:
     def __init__(self, folder: RunFolder, target: MessagePump) -> None:
         self._folder = folder
         self._target = target
-        self._wanted = Wanted()
+        self._wanted = self._last_wanted = Wanted()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._awake = threading.Event()
@@ -107,12 +101,11 @@ class RunFeed:
         self._reader = RunReader(folder)
         self._hardware = HardwareFeed()
         self._snapshot: RunSnapshot | None = None
-        self._standing = (0, "")
+        self._standing: tuple[int, str, tuple[Request, ...]] = (0, "", ())
         self._posted_at = 0.0
         self._state: HardwareState | None = None
-        self._stamp: tuple[int, int, int] | None = None
-        self._drawn: dict[str, tuple[object, ...]] = {}
-        self._drawn_at: dict[str, float] = {}
+        self._console: ConsoleReader | None = None
+        self._drawer = ChartDrawer(target.post_message)
 
     def start(self) -> None:
         """Begin to read."""
@@ -132,7 +125,7 @@ class RunFeed:
         self._awake.set()
 
     def want(self, wanted: Wanted) -> None:
-        """Tell what there is room for now; charts of a new size are drawn at once."""
+        """Tell what there is room for now; what a person changed is drawn at once."""
         if wanted != self._wanted:
             self._wanted = wanted
             self._awake.set()
@@ -168,12 +161,18 @@ class RunFeed:
 
     def _turn(self) -> float:
         """One look at everything; returns the seconds until the next."""
+        if self._wanted is not self._last_wanted and self._snapshot is not None:
+            self._last_wanted = self._wanted  # what a person asked for comes before what the run did
+            self._drawer.draw(self._snapshot, self._last_wanted.charts)
         snapshot = self._reader.poll()
         self._post(snapshot)
+        due_s = self._drawer.draw(snapshot, self._wanted.charts)
         if snapshot.is_behind:
-            self._show_progress(snapshot, self._wanted)
+            if snapshot.status.is_live:
+                self._reader.keep_cache()  # else a run that is always ahead would fill the memory
             return _YIELD_S
-        wait = self._draw_charts(snapshot, self._wanted)
+        wait = POLL_S if snapshot.status.is_live else _IDLE_POLL_S
+        wait = wait if due_s is None else min(wait, due_s)
         self._read_hardware(snapshot)
         self._read_console(snapshot, self._wanted)
         if wait and self._reader.keep_cache():
@@ -181,56 +180,15 @@ class RunFeed:
         return wait
 
     def _post(self, snapshot: RunSnapshot) -> None:
-        standing = (place_of(snapshot), why_read_only(self._folder))
+        asked = pending(self._folder) if snapshot.status.is_live else ()
+        standing = (place_of(snapshot), why_read_only(self._folder), asked)
         if snapshot is self._snapshot and standing == self._standing:
             return
         now = time.monotonic()
         if snapshot.is_behind and self._snapshot is not None and now - self._posted_at < _BEHIND_POST_S:
             return
         self._snapshot, self._standing, self._posted_at = snapshot, standing, now
-        titles = {chart.name: title_of(chart, snapshot) for chart in CHARTS}
-        self._target.post_message(SnapshotArrived(snapshot, titles, *standing))
-
-    def _show_progress(self, snapshot: RunSnapshot, wanted: Wanted) -> None:
-        """Where nothing was drawn yet, say how much of a long run has been read."""
-        if wanted.palette is None:
-            return
-        for name, width, height in wanted.sizes:
-            if name in self._drawn or snapshot is not self._snapshot:
-                continue
-            words = ChartSpec(name, empty=f"reading: {snapshot.share_read:.0%}")
-            self._target.post_message(PictureDrawn(name, draw(words, {}, width, height, wanted.palette)))
-
-    def _draw_charts(self, snapshot: RunSnapshot, wanted: Wanted) -> float:
-        """Draw one chart that changed, each at most twice a second; returns the seconds until the next turn.
-
-        One at a time, since a picture may take as long as a new record may be left waiting.
-        """
-        wait = POLL_S if snapshot.status.is_live else _IDLE_POLL_S
-        if wanted.palette is None:
-            return wait
-        sizes = {name: (width, height) for name, width, height in wanted.sizes}
-        for chart in CHARTS:
-            if chart.name not in sizes:
-                continue
-            size = sizes[chart.name]
-            key = (self._versions(chart, snapshot), spec_of(chart, snapshot), size, wanted.palette)
-            before = self._drawn.get(chart.name)
-            if before == key:
-                continue
-            now = time.monotonic()
-            is_same_place = before is not None and before[2:] == key[2:]
-            if is_same_place and now - self._drawn_at[chart.name] < _REDRAW_S:
-                wait = POLL_S
-                continue
-            picture = draw(spec_of(chart, snapshot), snapshot.series, *size, wanted.palette)
-            self._drawn[chart.name], self._drawn_at[chart.name] = key, now
-            self._target.post_message(PictureDrawn(chart.name, picture))
-            return 0.0
-        return wait
-
-    def _versions(self, chart: RunChart, snapshot: RunSnapshot) -> tuple[int, ...]:
-        return tuple(snapshot.series[name].version for name in chart.metrics if name in snapshot.series)
+        self._target.post_message(SnapshotArrived(snapshot, *standing))
 
     def _read_hardware(self, snapshot: RunSnapshot) -> None:
         if not snapshot.status.is_live:
@@ -244,12 +202,12 @@ class RunFeed:
     def _read_console(self, snapshot: RunSnapshot, wanted: Wanted) -> None:
         if not wanted.console and snapshot.status.state not in ("failed", "lost"):
             return
-        number = snapshot.status.attempt
-        attempt = self._folder.attempt(number)
-        stamp = (number, *console_stamp(attempt))
-        if stamp != self._stamp:
-            self._stamp = stamp
-            self._target.post_message(ConsoleArrived(tail_console(attempt, _LOG_LINES)))
+        attempt = self._folder.attempt(snapshot.status.attempt)
+        if self._console is None or self._console.attempt != attempt:
+            self._console = ConsoleReader(attempt, readable)
+        reader = self._console
+        if reader.poll():
+            self._target.post_message(ConsoleArrived(tuple(reader.lines), reader.num_read, reader.unended()))
 
 
 def place_of(snapshot: RunSnapshot) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,31 +10,29 @@ from pathlib import Path
 from textual.message import Message
 from textual.message_pump import MessagePump
 
-from runs.ownership import why_read_only
+from runs.index_cache import load_index, save_index
 from runs.summary import RunIndex, RunSummary
+from tui.places import Place as Place
 from tui.polling_feed import PollingFeed
 
 _POLL_S = 1.0
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a run stands in the queue: 1 is next. reason: what it waits for, as a sentence."""
-
-    number: int
-    reason: str
+_QUIET_S = 2.0  # when there are many and none of them is live
+_MANY = 500
+_DETAILS_S = 0.25  # between looks while sizes and curves of some runs are still to be read
+_FIRST_S = 0.2  # of reading, then what there is by then is shown
+_SAVE_S = 30.0
 
 
 @dataclass
 class RunsListed(Message):
     """Every run, newest first.
 
-    places: of those that wait in the queue, by id. read_only: why runs that are not ours cannot be changed, by id.
+    places: of those that wait in the queue, by id. num_unread: runs that the next messages will list too.
     """
 
     rows: tuple[RunSummary, ...]
     places: Mapping[str, Place] = field(default_factory=dict)
-    read_only: Mapping[str, str] = field(default_factory=dict)
+    num_unread: int = 0
 
     def can_replace(self, message: Message) -> bool:
         """Only the newest counts."""
@@ -41,21 +40,52 @@ class RunsListed(Message):
 
 
 class IndexFeed(PollingFeed):
-    """Reads the runs folder once a second, and posts RunsListed when something in it changed."""
+    """Reads the runs folder once a second, and posts RunsListed when something in it changed.
+
+    The rows of ended runs are kept in a file, so that the next list of thousands is there at once.
+    """
 
     def __init__(self, runs: Path, target: MessagePump) -> None:
         super().__init__("runs", target, self._read, _POLL_S)
         self._runs = runs
-        self._index = RunIndex(runs)
+        self._index: RunIndex | None = None
         self._last: RunsListed | None = None
+        self._is_thorough = True
+        self._saved_at, self._num_saved = time.monotonic(), 0
+
+    def look_now(self) -> None:
+        """Do not wait for the next turn, and look at every run."""
+        self._is_thorough = True
+        super().look_now()
+
+    def stop(self) -> None:
+        """End the thread, and keep what was read."""
+        super().stop()
+        self._keep()
 
     def _read(self) -> None:
-        rows, last = self._index.poll(), self._last
-        new = RunsListed(rows, self._places(rows), _read_only(rows))
+        if self._index is None:
+            self._index = RunIndex(self._runs, load_index(self._runs))
+        index, last = self._index, self._last
+        thorough, self._is_thorough = self._is_thorough, False
+        rows = index.poll(_FIRST_S, thorough=thorough)
+        new = RunsListed(rows, self._places(rows), index.num_unread)
         is_same = last is not None and rows is last.rows
-        if last is None or not is_same or (new.places, new.read_only) != (last.places, last.read_only):
+        if last is None or not is_same or (new.places, new.num_unread) != (last.places, last.num_unread):
             self._last = new
             self._target.post_message(new)
+        is_behind = index.lacks_details
+        rests_s = _QUIET_S if len(rows) > _MANY and not index.num_live else _POLL_S
+        self._every_s = 0.0 if index.num_unread else _DETAILS_S if is_behind else rests_s
+        if time.monotonic() - self._saved_at > _SAVE_S and not index.num_unread:
+            self._keep()
+
+    def _keep(self) -> None:
+        index = self._index
+        if index is None or index.num_changes == self._num_saved or index.num_unread:
+            return
+        self._saved_at, self._num_saved = time.monotonic(), index.num_changes
+        save_index(self._runs, index)
 
     def _places(self, rows: tuple[RunSummary, ...]) -> dict[str, Place]:
         if not any(row.status.state == "queued" for row in rows):
@@ -63,8 +93,3 @@ class IndexFeed(PollingFeed):
         from runs.queue import waiting
 
         return {one.folder.id: Place(one.place, one.reason) for one in waiting(self._runs)}
-
-
-def _read_only(rows: tuple[RunSummary, ...]) -> dict[str, str]:
-    reasons = ((row.id, why_read_only(row.folder)) for row in rows)
-    return {id: reason for id, reason in reasons if reason}

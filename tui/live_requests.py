@@ -8,9 +8,11 @@ from typing import Any
 
 from textual.screen import Screen
 
+from presets.probe_text import read_probes
 from runs import launch
 from runs.control import MAX_RATE, Verb, read_rate, read_steps
 from runs.events import ControlAnswered
+from runs.probe_texts import probes_now
 from runs.reader import RunSnapshot
 from tui import run_actions
 from tui.run_actions import RunChoice
@@ -68,6 +70,21 @@ class LiveRequests:
         caption = f"{standing} Type a number such as {usual}, or a change such as +1000 or -500."
         meaning = partial(steps_meaning, step, total)
         self._screen.app.push_screen(ValueDialog("Number of steps", caption, "+1000", meaning), typed)
+
+    def change_probes(self, run: RunChoice, snapshot: RunSnapshot) -> None:
+        """Let the probes that hold now be edited, and ask for what comes of it."""
+        config = snapshot.config
+        if config is None:
+            self._notify("its settings cannot be read, so its probes cannot be edited here", is_bad=True)
+            return
+        from tui.screens.probes_dialog import ProbesDialog  # a text area takes a while to import
+
+        now = probes_now(config, snapshot.controls)
+        dialog = ProbesDialog(now, config)
+        self._screen.app.push_screen(
+            dialog,
+            lambda typed: self.ask(run, "probes", typed) if typed and read_probes(typed) != now else None,
+        )
 
     def take(self, snapshot: RunSnapshot) -> None:
         """Show the answers that have come."""

@@ -9,8 +9,9 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from presets.catalog import Preset
-    from presets.estimate import TokenCounts
+    from presets.estimate import DeviceMemory, TokenCounts
     from runs.hub import HubStatus
+    from runs.memory_check import PastRun
 
 
 @dataclass
@@ -62,10 +63,18 @@ class DataLookedUp(Message):
 
 @dataclass
 class GpusCounted(Message):
-    """The hardware process has looked; problem is why there are none, or empty."""
+    """The hardware process has looked; problem is why there are none, or empty. memory: of those that tell."""
 
     num_gpus: int
     problem: str
+    memory: tuple[DeviceMemory, ...] = ()
+
+
+@dataclass
+class PastRunsRead(Message):
+    """What runs here measured of their memory, newest first."""
+
+    runs: tuple[PastRun, ...]
 
 
 @dataclass

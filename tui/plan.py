@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from presets import config as configs
 from presets import corpora
+from presets.catalog import Preset, all_presets
+from presets.command_line import shell_text, train_command
 from presets.config import Change
-from presets.estimate import Estimate, Machine, TokenCounts, estimate
+from presets.estimate import DeviceMemory, Estimate, Machine, TokenCounts, estimate
+from presets.memory_fit import MemoryFit, memory_fit
 from presets.rules import Problem
 from presets.schema import RunConfig
+from runs.folder import runs_dir
 from runs.launch import LaunchPlan, plan_launch
+from runs.memory_check import PastChecks, PastRun, compare_with_past, past_runs
+from runs.readings import DeviceReading
 from tui.figures import num_bytes
+from tui.machine import this_machine as this_machine
 from tui.widgets.form_model import FormModel
 
 if TYPE_CHECKING:
@@ -22,7 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """hub: None while the check is under way. warnings do not stand against launching, problems do."""
+    """hub: None while the check is under way. warnings do not stand against launching, problems do.
+
+    fit: of the memory. past: how good that estimate was for runs here. command: for a shell, if it was made.
+    """
 
     config: RunConfig
     preset_name: str
@@ -33,6 +45,9 @@ class Plan:
     changes: tuple[Change, ...]
     launch: LaunchPlan
     hub: HubStatus | None
+    fit: MemoryFit
+    past: PastChecks
+    command: str = ""
 
     @property
     def can_launch(self) -> bool:
@@ -41,31 +56,78 @@ class Plan:
 
 
 def make_plan(
-    model: FormModel, machine: Machine, hub: HubStatus | None, counts: TokenCounts | None = None
+    model: FormModel,
+    machine: Machine,
+    hub: HubStatus | None,
+    counts: TokenCounts | None = None,
+    *,
+    past: tuple[PastRun, ...] = (),
+    command: str = "",
 ) -> Plan:
-    """Everything the plan shows, from what was typed; fast enough for every key."""
-    config = model.to_config()
+    """Everything the plan shows, from what was typed; fast enough for every key.
+
+    past: runs here that measured what memory they took. command: that starts this run from a shell.
+    """
+    return _plan(model.preset, model.to_config(), machine, model.problems(), hub, counts, past, command)
+
+
+def plan_of(preset: Preset, config: RunConfig, machine: Machine, runs: Path) -> Plan:
+    """The same without a form, for a configuration without mistakes; reads runs and token caches."""
+    from runs.token_caches import count_sequences  # the form asks in the background
+
+    counts = count_sequences(config.data, labelled=config.objective.has_labels)
+    command = command_of(config, all_presets(), preset.name, "", runs)
+    return _plan(preset, config, machine, (), None, counts, past_runs(runs), command)
+
+
+def command_of(config: RunConfig, presets: Sequence[Preset], preferred: str, name: str, runs: Path) -> str:
+    """What one types into a shell to start this run; presets: those that the command line knows."""
+    folder = "" if runs == runs_dir() else str(runs)
+    return shell_text(train_command(config, presets, preferred=preferred, name=name, runs_dir=folder))
+
+
+def _plan(
+    preset: Preset,
+    config: RunConfig,
+    machine: Machine,
+    problems: tuple[Problem, ...],
+    hub: HubStatus | None,
+    counts: TokenCounts | None,
+    past: tuple[PastRun, ...],
+    command: str,
+) -> Plan:
     launch = plan_launch(config)
     figures = estimate(config, machine, counts)
+    fit = memory_fit(config, figures, machine)
     return Plan(
         config=config,
-        preset_name=model.preset.name,
+        preset_name=preset.name,
         estimate=figures,
         machine=machine,
-        problems=model.problems(),
-        warnings=(*_warnings(config, machine, figures), *launch.notes),
-        changes=configs.diff(model.preset.config, config),
+        problems=problems,
+        warnings=(*_warnings(config, machine, figures, fit), *launch.notes),
+        changes=configs.diff(preset.config, config),
         launch=launch,
         hub=hub,
+        fit=fit,
+        past=compare_with_past(config, figures.on_gpu, past),
+        command=command,
     )
 
 
-def this_machine(num_gpus: int | None = None) -> Machine:
-    """Cores this process may use, and memory. num_gpus: None while nobody has looked."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    can_ask = hasattr(os, "sched_getaffinity")  # a container may allow fewer cores than there are
-    num_cores = len(os.sched_getaffinity(0)) if can_ask else os.cpu_count() or 1
-    return Machine(num_cores=num_cores, memory_bytes=memory, num_gpus=num_gpus)
+def measured_machine() -> Machine:
+    """The same with its GPUs; asks the driver, for 3 s at most where there may be any."""
+    from runs.devices import GpuReadings  # which starts processes; the form asks in the background
+
+    reading = GpuReadings().read(os.environ)
+    devices = reading.devices if reading is not None else ()
+    return this_machine(len(devices), tuple(filter(None, map(memory_of, devices))))
+
+
+def memory_of(device: DeviceReading) -> DeviceMemory | None:
+    """Total and free memory of a device, None where its driver does not tell."""
+    total, used = device.memory_total_bytes, device.memory_used_bytes
+    return None if total is None or used is None else DeviceMemory(total, max(0, total - used))
 
 
 def data_key(config: RunConfig) -> str:
@@ -81,7 +143,17 @@ def dataset_sentence(config: RunConfig) -> str:
     return f"{corpora.label(config.data)}: {facts.about}" if facts else corpora.label(config.data)
 
 
-def _warnings(config: RunConfig, machine: Machine, figures: Estimate) -> tuple[str, ...]:
+def _memory_warning(fit: MemoryFit) -> str:
+    """What is said of memory that is lacking, or may lack."""
+    has = f"{fit.place} has {num_bytes(fit.total_bytes)}, of which {num_bytes(fit.free_bytes)} are free now"
+    if fit.level == "red":
+        return f"too large for the memory: about {num_bytes(fit.needed_bytes)} are needed, and {has}"
+    if fit.level == "amber":
+        return f"the memory may not do: up to {num_bytes(fit.high_bytes)} may be needed, and {has}"
+    return ""
+
+
+def _warnings(config: RunConfig, machine: Machine, figures: Estimate, fit: MemoryFit) -> tuple[str, ...]:
     warnings: list[str] = []
     processes, on_gpu = config.launch.num_processes, figures.on_gpu
     if config.launch.device == "cuda" and machine.num_gpus == 0:
@@ -92,10 +164,8 @@ def _warnings(config: RunConfig, machine: Machine, figures: Estimate) -> tuple[s
         warnings.append(f"{processes} processes, and this machine has {machine.num_gpus} GPU(s)")
     if not on_gpu and processes > machine.num_cores:
         warnings.append(f"{processes} processes share {machine.num_cores} CPU cores")
-    needed = (figures.memory_bytes.value or 0) * processes
-    if not on_gpu and machine.memory_bytes and needed > 0.8 * machine.memory_bytes:
-        has = num_bytes(machine.memory_bytes)
-        warnings.append(f"about {num_bytes(needed)} of memory are needed, and this machine has {has}")
+    if warning := _memory_warning(fit):
+        warnings.append(warning)
     if config.model.start_from:
         start = config.model.start_from
         warnings.append(f"model and tokenizer will be those of {start}; figures are of the sizes in the form")

@@ -10,16 +10,28 @@ from textual.message_pump import MessagePump
 
 from tui.messages import FeedFailed
 
+REST_PER_WORK = 500
+"""Seconds of rest for each second of work of a look at every run: thousands cost no more than a few do."""
+
 _JOIN_S = 1.0
 
 
 class PollingFeed:
     """Calls `look` in its thread; what goes wrong there is posted to the target as FeedFailed."""
 
-    def __init__(self, name: str, target: MessagePump, look: Callable[[], None], every_s: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        target: MessagePump,
+        look: Callable[[], float | None],
+        every_s: float,
+        close: Callable[[], None] | None = None,
+    ) -> None:
+        """look: may say after how many seconds it wants to look again. close: the last thing in the thread."""
         self._target = target
         self._look = look
         self._every_s = every_s
+        self._close = close
         self._stopping = threading.Event()
         self._awake = threading.Event()
         self._paused = False
@@ -49,8 +61,13 @@ class PollingFeed:
         try:
             while not self._stopping.is_set():
                 self._awake.clear()
-                if not self._paused:
-                    self._look()
-                self._awake.wait(self._every_s if not self._paused else None)
+                if self._paused:
+                    self._awake.wait()
+                    continue
+                wanted_s = self._look()
+                self._awake.wait(self._every_s if wanted_s is None else wanted_s)
         except Exception:  # noqa: BLE001 - a thread's defect is shown, or nobody would know why nothing moves
             self._target.post_message(FeedFailed(traceback.format_exc()))
+        finally:
+            if self._close is not None:
+                self._close()

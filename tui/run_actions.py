@@ -32,6 +32,7 @@ _OFFERED: dict[str, Callable[[RunStatus], bool]] = {
     "rate": lambda status: _answers(status),
     "steps": lambda status: _answers(status),
     "ask": lambda status: _answers(status),
+    "edit_probes": lambda status: _answers(status),
     "queue_move": lambda status: status.state == "queued",
     "resume": lambda status: not status.is_live,
     "resume_only": lambda status: status.state in ("finished", "lost"),
@@ -180,13 +181,14 @@ def move_in_queue(screen: Screen[Any], run: RunChoice, where: Where, then: Calla
 
 
 def edit(screen: Screen[Any], run: RunChoice, then: Callable[[], None]) -> None:
-    """Change name, tags and note."""
+    """Change name, tags, group and note."""
     if refuses(screen, run, "edit"):
         return
 
     def write(about: About | None) -> None:
         if about is not None and about != run.about:
-            act(screen, partial(run.folder.write_about, about), "", then)
+            words = {name: getattr(about, name) for name in ("name", "tags", "note", "group")}
+            act(screen, partial(run.folder.change_about, **words), "", then)
 
     screen.app.push_screen(EditRunDialog(run.about), write)
 

@@ -40,6 +40,8 @@ def _make_table(keep: str) -> dict[int, str]:
 
 def _escaped(code: int) -> str:
     """As JSON writes it; what is past 0xFFFF as the two halves of UTF-16."""
+    if code <= 0xFFFF:
+        return f"\\u{code:04x}"
     units = chr(code).encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 

@@ -1,4 +1,4 @@
-"""Guards against defects of Textual 8.2 into which one runs with keys that are faster than the screens."""
+"""Guards against defects of Textual 8.2: keys that are faster than the screens, and work that nobody sees."""
 
 from __future__ import annotations
 
@@ -47,3 +47,23 @@ def guard_option_lists() -> None:
 
     cast(Any, guarded).is_guarded = True
     lists._move_page = guarded
+
+
+def guard_pictures() -> None:
+    """Draw no picture of a screen while the app shows none, and draw it afterwards.
+
+    At the start Textual draws the whole first screen to throw it away: a tenth of the time until it is seen.
+    """
+    screens = cast(Any, Screen)
+    draw = screens._compositor_refresh
+    if getattr(draw, "is_guarded", False):
+        return
+
+    def guarded(self: Any) -> None:
+        if self.app._batch_count:
+            self._repaint_required = True
+        else:
+            draw(self)
+
+    cast(Any, guarded).is_guarded = True
+    screens._compositor_refresh = guarded

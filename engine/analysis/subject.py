@@ -16,10 +16,10 @@ from engine.data.special_tokens import CLS, MASK, SEP
 from engine.data.token_cache import open_cache
 from engine.data.tokenizers import encode_probe, token_text
 from engine.distributed import World
+from engine.loaded_model import load_model
 from engine.models.transformer import Transformer
 from engine.objectives import Objective
 from engine.objectives.build import build_objective
-from engine.playground import load_model
 from engine.preparation import evaluated_rows
 from engine.training_data import TrainingData, arranged
 from presets.corpora import label

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from engine.data.batches import SequenceStore, to_device
 from engine.data.documents import DataError
 from engine.data.tokenizers import CLS, SEP, UNK, encode_rows
+from engine.expected_words import label_word
 from engine.models.transformer import Transformer
 from engine.objectives import Draw, Scores
 from engine.training_data import TrainingData
@@ -106,11 +108,16 @@ class Classification:
 
 @torch.no_grad()
 def classify_text(
-    model: Transformer, tokenizer: Tokenizer, text: str, length: int = 0, top_k: int = 10
+    model: Transformer,
+    tokenizer: Tokenizer,
+    text: str,
+    length: int = 0,
+    top_k: int = 10,
+    expected: Sequence[str] = (),
 ) -> ProbeResult:
     """The most probable labels of one text, which is cut to the model's length as in training.
 
-    length: tokens that it is cut to; 0 for the model's own. The model's mode stays.
+    length: tokens that it is cut to; 0 for the model's own. expected: its label. The model's mode stays.
     """
     (ids,) = encode_rows(tokenizer, [text])
     ids = [CLS, *ids[: (length or model.length) - 2], SEP]
@@ -118,12 +125,14 @@ def classify_text(
     model.eval()
     scores = model.classify(model(torch.tensor([ids], device=model.head_bias.device), None))[0]
     model.train(was_training)
-    best = torch.softmax(scores.float(), dim=-1).topk(min(top_k, len(model.labels)))
+    probabilities = torch.softmax(scores.float(), dim=-1)
+    best = probabilities.topk(min(top_k, len(model.labels)))
     candidates = tuple(
         Candidate(model.labels[label], probability)
         for label, probability in zip(best.indices.tolist(), best.values.tolist(), strict=True)
     )
-    return ProbeResult(text=text, masks=(candidates,), num_unknown=ids.count(UNK))
+    words = label_word(model.labels, expected[0], probabilities) if expected else ()
+    return ProbeResult(text=text, masks=(candidates,), num_unknown=ids.count(UNK), expected=words)
 
 
 def _batch(store: SequenceStore, samples: Tensor, length: int) -> LabelledBatch:

@@ -53,6 +53,7 @@ def measure(size: list[Any], folder: str) -> dict[str, float]:
     """Seconds a step of each part and of the step itself."""
     import torch
 
+    from engine.examiner import Examiner
     from engine.health import HealthWatch
     from engine.stopping import StopSignal
     from engine.trainer import Trainer
@@ -66,7 +67,7 @@ def measure(size: list[Any], folder: str) -> dict[str, float]:
         (Trainer, "_record", "recording"),
         (HealthWatch, "after_step", "recording"),
         (StopSignal, "poll", "control"),
-        (Trainer, "_probe", "probes"),
+        (Examiner, "probe", "probes"),
     ):
         setattr(owner, name, _timed(getattr(owner, name), part, spent))
     wanted = Size(*size)

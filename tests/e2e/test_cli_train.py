@@ -13,11 +13,11 @@ from pathlib import Path
 
 import fake_engine
 import pytest
-from conftest import wait_until
 
 from runs import control, launch
 from runs.folder import RunFolder, all_runs
 from runs.status import read_status
+from tests.conftest import wait_until
 
 Spawn = Callable[..., "subprocess.Popen[str]"]
 

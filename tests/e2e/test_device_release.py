@@ -8,7 +8,6 @@ from pathlib import Path
 
 import fake_engine
 import pytest
-from conftest import wait_until
 
 from presets.config import with_values
 from presets.schema import RunConfig
@@ -16,6 +15,7 @@ from runs import launch
 from runs.folder import create_run
 from runs.lock import is_locked
 from runs.status import read_outcome, read_state, read_status
+from tests.conftest import wait_until
 
 FAKES = Path(__file__).parent.parent / "fakes"
 

@@ -175,6 +175,8 @@ def test_a_rank_that_computes_slowly_is_named(runs_path: Path, tmp_path: Path) -
     (noticed,) = [e for e in events if isinstance(e, HealthNoticed) and e.symptom == "straggler"]
     assert noticed.message.startswith("rank 1 is slow, and all wait for it: at step ")
     assert "rank 0" not in noticed.message
+    records = [r for r in RecordTail(folder.attempts()[-1].metrics_file).poll_all() if "loss" in r]
+    assert all(record["step_time_s_rank1"] > 1.5 * record["step_time_s_rank0"] > 0 for record in records[2:])
 
 
 def test_a_stop_inside_a_window_leaves_its_mean_loss_as_it_would_have_been(runs_path: Path) -> None:

@@ -121,3 +121,33 @@ def test_a_request_that_cannot_be_granted_is_refused_with_a_sentence_and_trainin
     assert trainer.state.step == 20
     refused = [event for event in events(folder, ControlAnswered) if not event.accepted]
     assert refused[0].message == "the run has no probes (probes.texts is empty)"
+
+
+def test_other_probes_are_used_at_once_and_kept_when_the_run_is_resumed(runs_path: Path) -> None:
+    folder = new_run(runs_path, tiny_config())
+    written = "the [MASK] of the => people\nwe the [MASK] => zzqx"
+    first = train_and_ask(folder, {4: (("probes", written),), 8: (("pause", ""),)})
+    assert first.state.probes == tuple(written.split("\n"))
+    second = train_and_ask(folder, {}, resume="last")
+    assert second.state.probes == first.state.probes
+    texts = [(event.step, tuple(one.text for one in event.probes)) for event in events(folder, Probed)]
+    before, after = ("the people of the [MASK]",), ("the [MASK] of the", "we the [MASK]")
+    assert texts == [(0, before), (4, after), (10, after), (20, after)]
+    said = [event for event in events(folder, ControlAnswered) if event.verb == "probes"]
+    assert [event.message for event in said] == [
+        "2 sentences are probed from step 4 on, 2 new, before 1; 'zzqx' is not in the vocabulary and has no rank"
+    ]
+    assert said[0].value == written, "who reads the run sees what holds"
+
+
+def test_probes_that_the_model_can_make_nothing_of_are_refused_and_the_old_ones_stay(runs_path: Path) -> None:
+    folder = new_run(runs_path, tiny_config())
+    long = "the [MASK] " * 12
+    trainer = train_and_ask(folder, {3: (("probes", "nothing hidden"),), 5: (("probes", long),)})
+    assert trainer.state.probes is None
+    said = [(event.accepted, event.message) for event in events(folder, ControlAnswered)]
+    assert said == [
+        (False, "sentence 1 has no [MASK]: 'nothing hidden'"),
+        (False, "sentence 1: the sentence has 26 tokens, and the model takes 16"),
+    ]
+    assert [event.step for event in events(folder, Probed)] == [0, 10, 20]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import fake_engine
 import pytest
-from conftest import wait_until
 from tiny import new_run, tiny_config, train
 
 from presets.schema import RunConfig
@@ -17,6 +16,7 @@ from runs import control, launch
 from runs.folder import RunFolder, create_run
 from runs.status import read_status
 from runs.verdict_file import current_verdict
+from tests.conftest import wait_until
 
 
 @pytest.fixture(autouse=True)

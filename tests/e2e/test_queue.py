@@ -12,7 +12,6 @@ from pathlib import Path
 import fake_engine
 import msgspec
 import pytest
-from conftest import wait_until
 
 from presets.config import with_values
 from presets.fields import Value
@@ -27,6 +26,7 @@ from runs.queue_entry import owner_of, read_entry, write_entry
 from runs.records import RecordTail
 from runs.status import read_outcome, read_state, read_status
 from runs.trust import remember
+from tests.conftest import wait_until
 from tui import cli
 
 MakeRun = Callable[..., RunFolder]

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import fake_engine
 import pytest
-from conftest import pids_with, wait_until
 
 from presets.config import with_values
 from presets.schema import RunConfig
@@ -25,6 +24,7 @@ from runs.reader import RunReader
 from runs.records import RecordTail
 from runs.status import Outcome, RunStatus, engine_processes, read_outcome, read_state, read_status
 from runs.summary import RunIndex
+from tests.conftest import pids_with, wait_until
 
 
 @pytest.fixture

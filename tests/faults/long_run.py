@@ -25,14 +25,13 @@ from runs.records import seal
 from runs.series_cache import FILE_NAME
 from tests.peak_memory import peak_bytes
 from tests.run_writer import AttemptWriter, finished_run, new_run
-from tui.feeds import FeedFailed, PictureDrawn, RunFeed, SnapshotArrived, Wanted
-from tui.run_charts import CHARTS
-from tui.widgets.chart_picture import Palette
+from tui.chart_drawer import ChartWishes, PaneWish, PicturesDrawn
+from tui.charts.palette import WITHOUT_COLOUR
+from tui.feeds import FeedFailed, RunFeed, SnapshotArrived, Wanted
 
 METRICS = 10
 _PATIENCE_S = 120.0
 _SIZES = {"loss": (76, 25), "lr": (25, 7), "grad_norm": (25, 7), "tokens_per_second": (25, 7)}
-_PALETTE = Palette((80, 160, 250), (40, 70, 110), (250, 170, 60), (110, 110, 110), (130, 130, 130))
 
 
 class Opening(msgspec.Struct):
@@ -85,7 +84,7 @@ class _Target(MessagePump):
 
     def __init__(self) -> None:
         super().__init__()
-        self.left = {chart.name for chart in CHARTS}
+        self.left = set(_SIZES)
         self.num_points = 0
         self.is_open = threading.Event()
         self.failed = ""
@@ -95,8 +94,8 @@ class _Target(MessagePump):
         if isinstance(message, SnapshotArrived):
             self._is_behind = message.snapshot.is_behind
             self.num_points = sum(map(len, message.snapshot.series.values()))
-        elif isinstance(message, PictureDrawn) and not self._is_behind:
-            self.left.discard(message.name)
+        elif isinstance(message, PicturesDrawn) and not self._is_behind:
+            self.left -= message.charts.keys()
         elif isinstance(message, FeedFailed):
             self.failed = message.report
         if self.failed or not self.left:
@@ -107,7 +106,8 @@ class _Target(MessagePump):
 def _open(folder: RunFolder, keeps_cache: bool) -> tuple[float, float, int]:
     target = _Target()
     feed = RunFeed(folder, target)
-    feed.want(Wanted(tuple((name, *size) for name, size in _SIZES.items()), _PALETTE))
+    panes = tuple(PaneWish(name, *size) for name, size in _SIZES.items())
+    feed.want(Wanted(ChartWishes(panes, WITHOUT_COLOUR)))
     started, began = time.perf_counter(), time.process_time()
     feed.start()
     is_open = target.is_open.wait(_PATIENCE_S)

@@ -32,9 +32,10 @@ from runs import control, launch, queue, safe_files, trust
 from runs.analysis import Question
 from runs.analysis_files import checkpoint_called, read_analysis
 from runs.cache_listing import runs_using
-from runs.console import console_stamp, tail_console
+from runs.console import tail_console
+from runs.console_lines import ConsoleLine, ConsoleReader
 from runs.curriculum_report import find_twin
-from runs.folder import About, RunFolder, find_run
+from runs.folder import About, Attempt, RunFolder, find_run
 from runs.lock import RunBusy
 from runs.outcome import Ending, conclude
 from runs.ownership import require_startable
@@ -114,7 +115,7 @@ class Opener:
             ("index", lambda: _polled_index(runs)),
             ("reader", lambda: _polled_reader(folder)),
             ("status", lambda: (read_status(folder), read_state(folder), latest_attempt(folder))),
-            ("console", lambda: [(tail_console(one, 50), console_stamp(one)) for one in folder.attempts()]),
+            ("console", lambda: [(tail_console(one, 50), _followed(one)) for one in folder.attempts()]),
             ("events", lambda: [RecordTail(one.events_file).poll_all() for one in folder.attempts()]),
             ("verdict", lambda: current_verdict(folder)),
             ("requests", lambda: control.pending(folder)),
@@ -172,6 +173,13 @@ def _said(runs: Path, words: tuple[str, ...]) -> str:
 def _polled_index(runs: Path) -> object:
     index = RunIndex(runs)
     return [index.poll() for _ in range(3)]
+
+
+def _followed(attempt: Attempt) -> list[ConsoleLine]:
+    reader = ConsoleReader(attempt)
+    while reader.poll():
+        pass
+    return [*reader.lines, *reader.unended()]
 
 
 def _polled_reader(folder: RunFolder) -> object:

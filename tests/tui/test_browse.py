@@ -1,22 +1,30 @@
 """Runs lists every run, finds and orders them, and deletes only what it may."""
 
+import asyncio
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from textual.widgets import Input, Static
 
 from runs.folder import all_runs
-from runs.status import RunStatus
-from runs.summary import RunSummary
 from tests.run_writer import AttemptWriter, Supervision, finished_run, new_run
-from tests.tui.test_monitor import text_of, until
+from tests.tui.pilots import shown_text as text_of
 from tui.app import TinyTrainApp
-from tui.run_filter import filter_runs, sort_runs
+from tui.run_cells import spark
 from tui.screens.browse import RunsScreen
 from tui.screens.dialogs import ConfirmDialog
 from tui.screens.edit_run import EditRunDialog
 from tui.screens.monitor import MonitorScreen
-from tui.widgets.run_table import RunTable, spark
+from tui.widgets.run_table import RunTable
+
+
+async def until(is_true: Callable[[], object], what: str, timeout_s: float = 15) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not is_true():
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
+        await asyncio.sleep(0.02)
 
 
 async def listed(app: TinyTrainApp, num_runs: int) -> RunsScreen:
@@ -146,46 +154,8 @@ async def test_name_tags_and_note_are_edited_in_place(tmp_path: Path) -> None:
         await until(lambda: "better name" in text_of(app), "the row")
 
 
-def row(name: str, best: float | None = None, state: str = "finished", **more: object) -> RunSummary:
-    status = RunStatus(state)  # type: ignore[arg-type]
-    fields: dict[str, object] = {
-        "folder": None, "id": name, "name": name, "preset": "quickstart", "dataset": "addresses", "step": 10,
-        "status": status, "total_steps": 10, "best_loss": best, "best_step": None, "last_loss": best,
-        "elapsed_s": 1.0, "created": 0.0, "tags": (), "note": "", "losses": (), "num_bytes": None,
-        "root_cause": "",
-    }  # fmt: skip
-    return RunSummary(**{**fields, **more})  # type: ignore[arg-type]
-
-
-ROWS = (row("b", 5.0), row("a", 6.5, "failed", tags=("keep",)), row("c", None, "running"))
-
-
-@pytest.mark.parametrize(
-    ("query", "names"),
-    [
-        ("", "bac"),
-        ("state:failed", "a"),
-        ("loss<6", "b"),
-        ("loss>=5", "ba"),
-        ("tag:keep loss<6", ""),
-        ("KEEP", "a"),
-        ("quick step>5", "bac"),
-        ("loss<...", ""),
-        ("nonsense:x", ""),
-    ],
-)
-def test_every_word_of_a_filter_has_to_hold(query: str, names: str) -> None:
-    assert "".join(row.name for row in filter_runs(ROWS, query)) == names
-
-
-@pytest.mark.parametrize(
-    ("sort", "names"), [("newest", "bac"), ("best loss", "bac"), ("name", "abc"), ("state", "cab")]
-)
-def test_the_order_is_the_one_that_was_asked_for(sort: str, names: str) -> None:
-    assert "".join(row.name for row in sort_runs(ROWS, sort)) == names
-
-
 def test_a_small_curve_falls_as_the_losses_do() -> None:
     assert spark((8.0, 6.0, 4.0), 12) == "█▅▁"  # the middle rounds to the even level
     assert spark((1.0,), 12) == ""
     assert len(spark(tuple(float(value) for value in range(64)), 12)) == 12
+    assert spark((8.0, float("inf"), 6.0, 4.0), 12) == "█▅▁"

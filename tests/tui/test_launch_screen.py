@@ -336,7 +336,7 @@ def test_launch_looks_as_it_did(
     from tui.screens import launch as launch_module
     from tui.screens.launch_questions import Questions
 
-    machine = Machine(num_cores=2, memory_bytes=16_000_000_000, num_gpus=0)
+    machine = Machine(num_cores=2, memory_bytes=16_000_000_000, num_gpus=0, free_memory_bytes=12_000_000_000)
     monkeypatch.setattr(launch_module, "this_machine", lambda: machine)
     monkeypatch.setattr(Questions, "count_gpus", lambda _self: None)
     command = LaunchPlan(("python", "-m", "engine", "<run>", "--attempt", "1"), ())

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from textual.app import App
-from textual.widgets import Log
 
 from runs import control
 from runs.folder import RunFolder
@@ -15,11 +14,12 @@ from runs.hardware_feed import HardwareState
 from runs.readings import DeviceProcess, DeviceReading, HardwareReading, HostReading
 from tests.run_writer import AttemptWriter, Supervision, finished_run, new_run
 from tui.app import TinyTrainApp
+from tui.charts.pane import ChartPane
 from tui.screens.dialogs import ConfirmDialog, TypedConfirmDialog
 from tui.screens.monitor import MonitorScreen
-from tui.widgets.chart import ChartPane
 from tui.widgets.failure_panel import FailurePanel
 from tui.widgets.gpu_rows import DevicePane
+from tui.widgets.log_view import LogPane
 from tui.widgets.probe_table import ProbeTable
 
 
@@ -139,6 +139,7 @@ async def test_earlier_probes_are_shown_and_the_newest_followed_again(tmp_path: 
         await opened(app, folder)
         probes = app.screen.query_one(ProbeTable)
         await until(lambda: probes.step == 300, "the newest probes")
+        probes.focus()
         await pilot.press("left", "left")
         assert probes.step == 100
         await until(lambda: "Probes @100" in text_of(app) and "▲ was 2.0% @0" in text_of(app), "how they moved")
@@ -220,11 +221,11 @@ async def test_the_log_shows_what_was_printed_without_its_control_bytes(tmp_path
     app = TinyTrainApp(tmp_path)
     async with app.run_test(size=(120, 40)) as pilot:
         await opened(app, folder)
-        log = app.screen.query_one(Log)
+        log = app.screen.query_one(LogPane)
         assert not log.display
         await pilot.press("l")
-        await until(lambda: any("[bold]evil" in line for line in log.lines), "the line")
-        assert not any("\x1b" in line or "\x07" in line for line in log.lines)
+        await until(lambda: "[bold]evil␛]0;title␇ line" in text_of(app), "the line")
+        assert "\x1b" not in text_of(app) and "\x07" not in text_of(app)
         await pilot.press("l")
         assert not log.display
 
@@ -249,10 +250,11 @@ async def test_resizing_a_live_screen_redraws_the_curve_to_fit(tmp_path: Path) -
             await pilot.resize_terminal(width, height)
             writer.run_to(writer.step + 50)
             pane = app.screen.query_one("#loss", ChartPane)
-            await until(lambda: len(pane._lines) == pane.content_size.height, "as many lines as there is room")  # noqa: B023
+            await until(lambda: len(pane.rows) == pane.content_size.height, "as many lines as there is room")  # noqa: B023
             await until(lambda: f"{writer.step:,}/1,200" in text_of(app), "the step")
             width = pane.content_size.width
-            await until(lambda: {line.cell_length for line in pane._lines} == {width}, "lines as wide as the pane")  # noqa: B023
+            widths = lambda: {row.strip.cell_length for row in pane.rows}  # noqa: B023, E731
+            await until(lambda: widths() == {width}, "lines as wide as the pane")  # noqa: B023
     writer.close()
     supervision.close()
 

@@ -191,7 +191,7 @@ async def test_a_run_that_ends_before_it_answers_is_said(tmp_path: Path) -> None
 async def test_the_help_claims_no_letters_that_mean_something_else_here(tmp_path: Path) -> None:
     folder, supervision, writer = begun(tmp_path)
     app = TinyTrainApp(tmp_path)
-    async with app.run_test(size=(100, 60)) as pilot:
+    async with app.run_test(size=(100, 110)) as pilot:
         await opened(app, folder)
         await pilot.press("question_mark")
         await until(lambda: "everywhere" in text_of(app), "the help of Monitor")

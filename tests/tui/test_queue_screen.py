@@ -52,6 +52,11 @@ def never_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runs.devices.free_now", lambda config, runs: DeviceAnswer(False, BUSY))
 
 
+def keys_of(app: TinyTrainApp) -> str:
+    """The line of keys, whatever room is between them."""
+    return " ".join(text_of(app).splitlines()[-1].split())
+
+
 def shown_names(app: TinyTrainApp, names: list[str]) -> list[str]:
     """Those of the names that stand on the screen, from top to bottom."""
     text = text_of(app)
@@ -71,7 +76,7 @@ async def test_queued_runs_stand_first_in_their_order_with_what_they_wait_for(
         await until(lambda: shown_names(app, names) == names, "the queue above the newest run")
         await until(lambda: "1st in queue" in text_of(app) and "2 queued" in text_of(app), "places")
         await until(lambda: "waits for 2 GPUs; both are used by warm-otter" in text_of(app), "the reason")
-        await pilot.press("o", "o")  # by name
+        await pilot.press("o", *"name", "enter")
         await until(lambda: shown_names(app, names) == names, "the queue stays first in every order")
         screen.query_one("#filter").value = "state:queued"  # type: ignore[attr-defined]
         await until(lambda: len(screen.shown) == 2, "the filter knows the state")
@@ -92,7 +97,7 @@ async def test_a_queued_run_is_moved_and_the_cursor_goes_with_it(tmp_path: Path)
         await until(lambda: queue.names(tmp_path)[0] == "first-fox", "up")
         await until(lambda: "J Down" in text_of(app) and "K Up" not in text_of(app), "the first has one way to go")
         await pilot.press("down")
-        await until(lambda: "J Down K Up" in text_of(app) and "q Quit" in text_of(app), "a footer that fits")
+        await until(lambda: "J Down K Up" in keys_of(app) and "q Quit" in keys_of(app), "a footer that fits")
         await pilot.press("up")
         screen.action_queue_move("last")
         await until(lambda: queue.names(tmp_path)[-1] == "first-fox", "to the back")

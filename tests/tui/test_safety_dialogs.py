@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from presets import config as configs
-from presets.config import with_values
+from presets.config import diff, with_values
 from presets.schema import RunConfig
 from runs import control, trust
 from runs.events import AttemptStarted, DiskNoticed
@@ -292,6 +292,25 @@ async def test_a_run_from_elsewhere_is_resumed_only_after_its_diff_was_seen(
         assert trust.is_known(text)
 
 
+@pytest.mark.parametrize("size", [(80, 24), (60, 20)])
+async def test_however_many_fields_are_set_the_answers_stay_in_sight(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    values = {
+        "train.max_steps": 77, "train.batch_size": 7, "train.seed": 5, "optim.lr": 0.004,
+        "optim.weight_decay": 0.1, "data.vocab_size": 900, "model.dropout": 0.2, "model.num_heads": 4,
+        "model.hidden_size": 64, "model.num_layers": 3, "probes.texts": ("the [MASK] " * 9 + "ending",),
+    }  # fmt: skip
+    wide = with_values(RunConfig(), values)
+    app = TinyTrainApp(tmp_path)
+    async with app.run_test(size=size) as pilot:
+        app.push_screen(ChangesDialog("the configuration of a run with a long name", diff(RunConfig(), wide)))
+        await until(lambda: "Use it" in text_of(app) and "Cancel" in text_of(app), "the buttons")
+        await until(lambda: "scroll; a yes is kept" in text_of(app), "what the keys do")
+        await pilot.press(*["pagedown"] * 3)
+        await until(lambda: "ending" in text_of(app), "the last field")
+
+
 async def test_a_known_preset_is_used_without_a_question(runs_path: Path, starts: Starts) -> None:
     app = TinyTrainApp(runs_path)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -306,7 +325,7 @@ async def test_a_run_that_is_not_ours_has_a_badge_and_no_keys_that_change_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
     reason = "it belongs to the user ann; it can only be looked at"
-    for place in ("tui.feeds", "tui.index_feed"):
+    for place in ("tui.feeds", "runs.run_entry"):
         monkeypatch.setattr(f"{place}.why_read_only", lambda folder: reason)
     folder = failed_run(tmp_path)
     app = TinyTrainApp(tmp_path)

@@ -126,7 +126,7 @@ async def test_the_footer_of_a_stopping_run_has_the_key_that_is_left_and_escape_
 
 async def test_keys_of_a_run_that_is_not_ours_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reason = "it belongs to the user ann"
-    monkeypatch.setattr("tui.index_feed.why_read_only", lambda folder: reason)
+    monkeypatch.setattr("runs.run_entry.why_read_only", lambda folder: reason)
     folder = new_run(tmp_path)
     writer = AttemptWriter(folder)
     writer.start()

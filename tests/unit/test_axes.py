@@ -42,6 +42,18 @@ def test_what_must_be_seen_is_inside() -> None:
     assert low <= 3.2 and high >= 7.7
 
 
+@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
+def test_little_of_an_axis_stands_empty(low: float, width: float) -> None:
+    high = low + width
+    bottom, top = value_range([], [low, high])
+    assert bottom >= low - 0.11 * width and top <= high + 0.11 * width
+
+
+def test_the_ends_of_a_falling_loss_move_seldom() -> None:
+    ranges = {value_range([8.0], [8.0 - step * 4.1 / 1000, 8.0]) for step in range(500, 1001)}
+    assert len(ranges) <= 12
+
+
 @example([5e-324], [0.0])
 @given(st.lists(st.floats(-1e9, 1e9) | st.just(math.nan), max_size=50), st.lists(st.floats(-1e9, 1e9), max_size=3))
 def test_a_range_is_never_empty(body: list[float], must_show: list[float]) -> None:

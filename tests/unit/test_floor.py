@@ -19,22 +19,24 @@ from engine.data.tokenizers import MASK
 from engine.objectives.mlm import MaskedLanguageModelling
 from presets import config as configs
 from presets.catalog import find_preset
+from presets.probe_text import read_probe
 from presets.rules import broken_rules
 from presets.schema import DataConfig, ObjectiveConfig, RunConfig
 from runs.events import Baselines
 from runs.folder import create_run
 from runs.reader import RunReader
 from tests.run_writer import AttemptWriter
+from tui.charts.palette import WITHOUT_COLOUR
+from tui.charts.picture import draw
+from tui.charts.view import ChartView
 from tui.cli_lines import Lines, to_beat
 from tui.run_charts import CHARTS, spec_of, title_of
 from tui.run_words import sentence_of
-from tui.widgets.chart_picture import Palette, draw
 
 GRAMMAR = DataConfig(
     source="synthetic", dataset="templates", tokenizer="word", vocab_size=999, sequence_length=12, min_words=1,
     max_samples=500, deduplicate=False, difficulty=5,
 )  # fmt: skip
-PALETTE = Palette((1, 2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12), (13, 14, 15))
 WITH_FLOOR = Baselines(uniform_loss=6.9, unigram_loss=6.2, unigram_accuracy=0.1, floor_loss=4.7941)
 
 
@@ -114,11 +116,11 @@ def test_the_loss_chart_has_the_floor_as_a_line_and_in_its_title(runs_path: Path
     writer.say(WITH_FLOOR)
     after = RunReader(writer.folder).poll()
     chart = CHARTS[0]
-    assert "floor" not in dict(spec_of(chart, before).guides) and "floor" not in title_of(chart, before)
+    shown = spec_of(chart, before)
+    assert "floor" not in dict(shown.guides) and "floor" not in title_of(chart, before, shown, ChartView())
     assert dict(spec_of(chart, after).guides)["floor"] == 4.7941
-    assert "floor 4.794" in title_of(chart, after)
-    picture = draw(spec_of(chart, after), after.series, 80, 20, PALETTE)
-    text = "\n".join(strip.text for strip in picture.lines)
+    assert "floor 4.794" in title_of(chart, after, spec_of(chart, after), ChartView())
+    text = draw(spec_of(chart, after), ChartView(), 80, 20, WITHOUT_COLOUR).text
     assert "floor 4.79" in text, "it is a little below the curve, and the chart makes room for it"
 
 
@@ -149,6 +151,6 @@ def test_the_probes_of_grammar_presets_are_made_of_the_grammars_words(name: str)
 
     config: RunConfig = find_preset(name).config
     words = {*grammar(config.data).words, "[MASK]"}
-    for text in config.probes.texts:
-        assert set(text.split()) <= words
-        assert len(text.split()) + 2 <= config.data.sequence_length
+    for probe in map(read_probe, config.probes.texts):
+        assert {*probe.text.split(), *probe.expected} <= words
+        assert len(probe.text.split()) + 2 <= config.data.sequence_length

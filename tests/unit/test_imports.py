@@ -53,7 +53,7 @@ def test_the_check_would_see_a_forbidden_module() -> None:
 
 def test_the_first_screen_loads_neither_charts_nor_what_the_network_needs() -> None:
     loaded = modules_after("import tui.app, tui.screens.launch")
-    assert not loaded & {*HEAVY, "plotext", "textual_plotext", "tui.screens.monitor", "tui.screens.browse"}
+    assert not loaded & {*HEAVY, "tui.screens.monitor", "tui.screens.browse"}
 
 
 def test_the_app_alone_loads_no_screen() -> None:

@@ -97,12 +97,12 @@ def test_what_is_harmless_is_left_alone(source: str, tmp_path: Path) -> None:
 
 
 TAKEN_OUT = {
-    "tui/widgets/run_table.py": ("return Text(safe_text(text),", "return Text(text,"),
-    "tui/widgets/log_view.py": ("[safe_text(line, _MAX_COLUMNS) for", "[line for"),
+    "tui/widgets/run_painter.py": ("Segment(safe_text(fit(text, column.width", "Segment((fit(text, column.width"),
+    "tui/widgets/log_view.py": ("text = safe_text(line.shown, _MOST_COLUMNS)", "text = line.shown"),
     "tui/cli_output.py": ("print(safe_text(line, limit), flush=True)", "print(line, flush=True)"),
     "tui/screens/dialogs.py": ("Static(Content(safe_lines(body))", "Static(Content(body)"),
     "tui/widgets/preset_list.py": ("plain(sentence, 400", "Content.styled(sentence"),
-    "tui/app.py": ("return safe_text(name if", "return str(name if"),
+    "tui/app.py": ("self.notify(safe_text(words, 500),", "self.notify(words,"),
 }
 
 

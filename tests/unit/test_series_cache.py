@@ -22,6 +22,7 @@ from tests.run_writer import AttemptWriter, Supervision, new_run
 @pytest.fixture(autouse=True)
 def keeps_short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(series_keeper, "LEAST_BYTES", 1)
+    monkeypatch.setattr(series_keeper, "_PIECES_S", 0.0)  # a piece at a time, so that there is something between
 
 
 def written_run(runs: Path, name: str = "warm-otter") -> RunFolder:

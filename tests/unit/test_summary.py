@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from runs.events import DiskNoticed
 from runs.folder import Attempt
@@ -12,6 +13,7 @@ from runs.queue_entry import QueueEntry, leave, owner_of, write_entry
 from runs.rank_marks import Mark, mark_file
 from runs.reader import RunReader
 from runs.records import RecordTail
+from runs.run_entry import RunEntry
 from runs.summary import RunIndex
 from tests.run_writer import AttemptWriter, Supervision, finished_run, new_run
 
@@ -139,6 +141,31 @@ def test_a_new_name_is_seen(tmp_path: Path) -> None:
 def mark(attempt: Attempt, step: int) -> None:
     attempt.ranks_dir.mkdir(exist_ok=True)
     mark_file(attempt, 0).write_bytes(msgspec.json.encode(Mark(step, "in training", 0, False, 1.0)))
+
+
+def test_a_poll_at_rest_touches_a_few_ended_runs_and_misses_no_edit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runs.summary._ENDED_A_POLL", 3)
+    folders = [finished_run(tmp_path, f"run-{number}", steps=100) for number in range(9)]
+    live = new_run(tmp_path, "alive")
+    supervision = Supervision(live)
+    supervision.state("running")
+    index = RunIndex(tmp_path)
+    index.complete()
+    assert index.num_live == 1 and not index.lacks_details
+    looked_at: list[str] = []
+    original = RunEntry.poll
+    monkeypatch.setattr(RunEntry, "poll", lambda self: (looked_at.append(self.folder.id), original(self))[1])
+    before = index.poll()
+    assert index.poll() is before and looked_at.count(live.id) >= 2
+    assert len(looked_at) <= 2 * (1 + 3)
+    folders[4].change_about(pinned=True)
+    for _ in range(4):
+        index.poll()
+    assert {folder.id for folder in folders} <= set(looked_at)
+    assert [row.name for row in index.poll() if row.pinned] == ["run-4"]
+    supervision.close()
 
 
 def test_a_full_disk_is_named_and_the_step_is_still_the_true_one(tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
-"""Runs: every run with its state and figures; find, open, resume, stop, delete, take back."""
+"""Runs: every run with its state and figures; find, arrange, open, act on one or on many."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,60 +9,37 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.widgets import DataTable, Static
+from textual.widgets import Static
 
-from runs import launch
-from runs.folder import About, RunFolder
+from runs.folder import RunFolder
+from runs.run_summary import RunSummary
 from runs.status import SIGNS
-from runs.summary import RunSummary
-from tui import run_actions
-from tui.commands import Command, bindings_of
+from tui.commands import bindings_of
 from tui.feeds import FeedFailed
 from tui.figures import num_bytes
 from tui.index_feed import IndexFeed, Place, RunsListed
-from tui.run_actions import RunChoice
-from tui.run_filter import SORTS, filter_runs, sort_runs
+from tui.run_fields import metrics_of
+from tui.run_filter import HELP as FILTER_HELP
 from tui.run_words import in_lines, place_words
 from tui.safe_text import FAINT, plain, safe_text
-from tui.screens.dialogs import ConfirmDialog
-from tui.screens.run_screen import LEFT_KEYS, QUEUE_COMMANDS, REFUSED_KEYS, RunScreen
+from tui.screens.browse_commands import COMMANDS, HELP
+from tui.screens.browse_marks import MarkedRuns
+from tui.screens.run_screen import LEFT_KEYS, REFUSED_KEYS
 from tui.widgets.footer import KeyFooter
 from tui.widgets.line_input import LineInput
-from tui.widgets.run_table import MOST_ROWS, RunTable
+from tui.widgets.run_table import RunTable
 
-COMMANDS = (
-    Command("open", "enter", "Open", "Watch the run under the cursor.", "open"),
-    Command("filter", "slash", "Filter", "Show only runs that match: words, state:failed, loss<6.", "filter",
-            key_display="/"),
-    Command("sort", "o", "Sort", "Order by newest, best loss, name or state.", "sort", show=False),
-    Command("resume", "r,p", "Resume", "Go on from a checkpoint, when the run is not live.", "resume",
-            show=False),
-    Command("relaunch", "R", "Relaunch", "Go on from the last checkpoint, or from the beginning, at once.",
-            "relaunch"),
-    Command("stop", "x", "Stop", "Stop with a checkpoint, or take out of the queue; asks first.", "stop"),
-    *QUEUE_COMMANDS,
-    Command("kill", "X", "Kill", "Kill the run without saving; its name has to be typed.", "kill", show=False),
-    Command("pause", "p", "Pause", "Save a checkpoint and free the device until a resume; asks first.", "pause",
-            show=False),
-    Command("edit", "e", "Edit", "Change the run's name, tags and note.", "edit", show=False),
-    Command("delete", "d", "Delete", "Move the run into the trash; asks first.", "delete"),
-    Command("undo", "ctrl+z", "Undo", "Take back the last deletion.", "undo", show=False, key_display="^z"),
-    Command("copy", "y", "Copy path", "Copy the path of the run's folder.", "copy", show=False),
-)  # fmt: skip
+_NO_RUNS = "No runs yet. Press n to start one."
 
 
-class RunsScreen(RunScreen):
-    """Shows what its feed lists, filtered and ordered; the cursor stays on its run."""
+class RunsScreen(MarkedRuns):
+    """Shows what its feed lists, arranged as one wants it; the cursor stays on its run."""
 
     CSS_PATH = "browse.tcss"
+    AUTO_FOCUS = ""  # never the filter, when a dialog closes over an empty list
     SCREEN_COMMANDS = COMMANDS
     HELP_TITLE = "Runs"
-    HELP = (
-        "Every run there is, newest first; live ones move. Losses are validation losses in nats. "
-        "Runs that wait for free devices stand first, in their order; J and K move them. "
-        "The filter takes words, which may stand anywhere, and state:running, preset:v1, data:imdb, tag:keep, "
-        "loss<6, step>100; all of them have to hold."
-    )
+    HELP = HELP + FILTER_HELP
     BINDINGS: ClassVar[list[BindingType]] = [
         *LEFT_KEYS,
         *bindings_of(COMMANDS),
@@ -75,17 +51,18 @@ class RunsScreen(RunScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rows: tuple[RunSummary, ...] = ()
-        self.shown: tuple[RunSummary, ...] = ()
         self._feed: IndexFeed | None = None
-        self._sort = SORTS[0]
         self._is_listed = False
-        self._places: Mapping[str, Place] = {}
-        self._read_only: Mapping[str, str] = {}
-        self._trash: list[tuple[Path, str]] = []
+        self._num_unread = 0
+
+    @property
+    def shown(self) -> tuple[RunSummary, ...]:
+        """The runs that match the filter, in their order."""
+        return self.result.runs
 
     def compose(self) -> ComposeResult:
-        yield LineInput(placeholder="words, state:running, preset:v1, tag:keep, loss<6", id="filter")
+        yield LineInput(placeholder="words, state:running, loss<6, tag:keep, age<2d, optim.lr>1e-4", id="filter")
+        yield Static(id="mistake")
         yield RunTable(id="table")
         yield Static(id="empty")
         yield Static(id="said")
@@ -96,7 +73,8 @@ class RunsScreen(RunScreen):
         if not self.query(RunTable):
             return  # the app was told to end before the screen was composed
         runs: Path = self.app.runs  # type: ignore[attr-defined]
-        self.query_one("#filter").display = False
+        self.query_one("#mistake").display = False
+        self.recall()
         self._feed = IndexFeed(runs, self)
         self._feed.start()
         self.query_one(RunTable).focus()
@@ -118,9 +96,13 @@ class RunsScreen(RunScreen):
 
     @on(RunsListed)
     def _take_rows(self, message: RunsListed) -> None:
-        self.rows, self._is_listed = message.rows, True
-        self._places, self._read_only = message.places, message.read_only
-        self._show()
+        if not self.query(RunTable):
+            return  # the app takes its screens apart
+        if message.rows is not self.rows:
+            self.metrics = metrics_of(message.rows)
+        self.rows, self._is_listed, self._num_unread = message.rows, True, message.num_unread
+        self._places = message.places
+        self.refresh_list()
         self.withdraw_question()
 
     @on(FeedFailed)
@@ -130,142 +112,111 @@ class RunsScreen(RunScreen):
         words = f"listing the runs failed; this is a defect of ours: {message.report.strip().splitlines()[-1]}"
         self.notify(safe_text(words, 500), severity="error", markup=False, timeout=30)
 
-    def _show(self) -> None:
-        query = self.query_one("#filter", LineInput).value
-        self.shown = queue_first(sort_runs(filter_runs(self.rows, query), self._sort), self._places)
+    def show_list(self) -> None:
+        """Show what came of the arrangement."""
+        result, listing = self.result, self.listing
         table = self.query_one(RunTable)
-        table.show(self.shown, self._places, frozenset(self._read_only))
-        table.border_title = f"Runs · {self._sort}"
-        table.border_subtitle = self._counts(query)
-        table.display = bool(self.shown)
+        table.show(result.lines, listing, self._places, self.metrics, self._marked)
+        table.border_title = plain(f"Runs · {self.order_words}", 120)
+        table.border_subtitle = self._counts()
+        self._show_table(bool(result.lines))
+        self._show_mistake()
         empty = self.query_one("#empty", Static)
-        empty.display = self._is_listed and not self.shown
+        empty.display = self._is_listed and not result.lines
         if empty.display:
-            words = f"No run matches {query!r}. esc clears the filter." if self.rows else _NO_RUNS
-            empty.update(plain(words, style=FAINT))
+            empty.update(plain(self._why_empty(), style=FAINT))
         self._tell()
+
+    def _show_table(self, is_shown: bool) -> None:
+        """A list that is hidden gives up the focus, or the filter would get it and take the next keys as text."""
+        table, field = self.query_one(RunTable), self.query_one("#filter", LineInput)
+        field.can_focus = is_shown or (self.focused is field and field.can_focus)
+        if self.focused is table and not is_shown:
+            self.set_focus(None)
+        table.display = is_shown
+        if is_shown and self.focused is None:
+            table.focus()
+
+    def _why_empty(self) -> str:
+        if not self.rows:
+            return _NO_RUNS
+        if self.result.num_archived:
+            return f"{self.result.num_archived} archived. A shows archived runs."
+        return f"No run matches {self.listing.query!r}. esc clears the filter."
+
+    def _show_mistake(self) -> None:
+        """Below the filter: where it is wrong, and why."""
+        said = self.query_one("#mistake", Static)
+        error = self.result.error
+        said.display = error is not None
+        if error is not None:
+            width = max(1, self.query_one("#filter", LineInput).size.width or self.size.width - 4)
+            at = min(error.position, width - 1)
+            words = safe_text(str(error), 300)
+            line = f"{' ' * at}^ {words}" if at + len(words) + 2 <= width else f"at character {at + 1}: {words}"
+            said.update(Content(line))
 
     def _tell(self) -> None:
         """The line below the table: what cannot be read in the row under the cursor."""
         row = self.selected
-        words = said_of(row, self._places.get(row.id), self._read_only.get(row.id, "")) if row else ""
+        words = said_of(row, self._places.get(row.id)) if row else ""
         said = self.query_one("#said", Static)
         height = 2 if self.has_class("-narrow") or self.has_class("-tiny") else 1
         lines = in_lines(safe_text(words, 400), (said.content_size.width or self.size.width) - 1, height)
         said.update(Content("\n").join(plain(line, 400) for line in lines.split("\n")))
         self.refresh_bindings()
 
-    def _counts(self, query: str) -> Content:
-        parts = [f"{len(self.shown)} of {len(self.rows)}" if query else f"{len(self.rows)}"]
-        if len(self.shown) > MOST_ROWS:
-            parts.append(f"the first {MOST_ROWS}; filter with /")
+    def _counts(self) -> Content:
+        shown, table = self.result.runs, self.query_one(RunTable)
+        is_part = bool(self.listing.query)
+        parts = [f"{len(shown):,} of {len(self.rows):,}" if is_part else f"{len(shown):,}"]
+        parts += [f"reading {self._num_unread:,} more"] if self._num_unread else []
+        parts += [f"{num:,} marked"] if (num := self.num_marked) else []
         queued = sum(row.status.state == "queued" for row in self.rows)
-        parts += [f"{live} live"] if (live := sum(row.status.is_live for row in self.rows) - queued) else []
-        parts += [f"{queued} queued"] if queued else []
-        sizes = [row.num_bytes for row in self.shown if row.num_bytes is not None]
+        parts += [f"{live:,} live"] if (live := sum(row.status.is_live for row in self.rows) - queued) else []
+        parts += [f"{queued:,} queued"] if queued else []
+        parts += [f"{self.result.num_archived:,} archived"] if self.result.num_archived else []
+        sizes = [row.num_bytes for row in shown if row.num_bytes is not None]
         parts += [num_bytes(sum(sizes))] if sizes else []
+        hidden = table.num_hidden_columns
+        parts += (
+            [f"{hidden} column{'' if hidden == 1 else 's'} do{'es' if hidden == 1 else ''} not fit"]
+            if hidden
+            else []
+        )
         return Content(" · ".join(parts))
 
-    @property
-    def selected(self) -> RunSummary | None:
-        """The run under the cursor."""
-        table = next(iter(self.query(RunTable)), None)  # none, when the app ends meanwhile
-        id = table.selected_id if table is not None else None
-        return next((row for row in self.shown if row.id == id), None)
-
-    @property
-    def choice(self) -> RunChoice | None:
-        """The run under the cursor, as one can act on it."""
-        row = self.selected
-        if row is None:
-            return None
-        about = About(row.name, row.preset, row.tags, row.note, row.created)
-        place = self._places.get(row.id)
-        number = place.number if place is not None else 0
-        is_last = number >= max((one.number for one in self._places.values()), default=0)
-        read_only = self._read_only.get(row.id, "")
-        return RunChoice(row.folder, about, row.status, read_only=read_only, place=number, is_last=is_last)
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer what the run under the cursor allows."""
+        """Offer what the run under the cursor allows; with marks, what can be done to several."""
         if action in ("open", "copy"):
             return self.is_mounted and self.selected is not None
+        if action in ("stop", "resume", "delete", "tags") and self.is_mounted and self.num_marked:
+            return True
+        if action in ("fork", "clone", "compare"):
+            return self.is_mounted and self.choice is not None
         return super().check_action(action, parameters)
 
-    @on(DataTable.RowHighlighted)
+    @on(RunTable.Moved)
     def _moved(self) -> None:
         self._tell()
 
-    @on(DataTable.RowSelected)
+    @on(RunTable.Opened)
     async def _opened(self) -> None:
         await self.action_open()
 
-    @on(LineInput.Changed, "#filter")
-    def _typed(self) -> None:
-        self._show()
-
-    @on(LineInput.Submitted, "#filter")
-    def _entered(self) -> None:
-        self.query_one(RunTable).focus()
-        self.query_one("#filter").display = bool(self.query_one("#filter", LineInput).value)
-
-    def action_filter(self) -> None:
-        """Type a filter."""
-        field = self.query_one("#filter", LineInput)
-        field.display = True
-        field.focus()
-
     async def action_back(self) -> None:
-        """Clear the filter, else go to the run that was watched last."""
-        field = self.query_one("#filter", LineInput)
-        if field.display:
-            field.value = ""
-            field.display = False
-            self.query_one(RunTable).focus()
-            self._show()
-        else:
+        """Take the marks away, else clear the filter, else go to the run that was watched last."""
+        if not self.clear_marks() and not self.clear_filter():
             await self.run_action("app.show_monitor")
-
-    def action_sort(self) -> None:
-        """Take the next order."""
-        self._sort = SORTS[(SORTS.index(self._sort) + 1) % len(SORTS)]
-        self._show()
 
     def action_move(self, by: int) -> None:
         """Move the cursor."""
-        table = self.query_one(RunTable)
-        table.move_cursor(row=max(0, min(table.row_count - 1, table.cursor_row + by)), animate=False)
+        self.query_one(RunTable).action_move(by)
 
     async def action_open(self) -> None:
         """Watch the run."""
         if (row := self.selected) is not None:
             await _open(self.app, row.folder)
-
-    def action_delete(self) -> None:
-        """Move the run into the trash."""
-        if (row := self.selected) is None:
-            return
-        name = safe_text(row.name, 60)
-        size = f" ({num_bytes(row.num_bytes)})" if row.num_bytes is not None else ""
-        body = f"{name}{size}, with its curves and checkpoints, goes into the trash. ctrl+z takes it back."
-
-        def delete() -> None:
-            self._trash.append((launch.delete_run(row.folder), name))
-
-        def answered(is_sure: bool | None) -> None:
-            if is_sure:
-                run_actions.act(self, delete, f"{name} is in the trash; ctrl+z takes it back", self.look_now)
-
-        dialog = ConfirmDialog("Delete this run?", body, confirm="Delete", danger=True)
-        self.app.push_screen(dialog, answered)
-
-    def action_undo(self) -> None:
-        """Take back the last deletion."""
-        if not self._trash:
-            self.notify("Nothing was deleted that could be taken back.", markup=False, timeout=4)
-            return
-        trash, name = self._trash.pop()
-        run_actions.act(self, lambda: launch.undelete_run(trash), f"{name} is back", self.look_now)
 
     def look_now(self) -> None:
         """List again at once."""
@@ -273,19 +224,10 @@ class RunsScreen(RunScreen):
             self._feed.look_now()
 
 
-_NO_RUNS = "No runs yet. Press n to start one."
-
-
-def queue_first(rows: tuple[RunSummary, ...], places: Mapping[str, Place]) -> tuple[RunSummary, ...]:
-    """The runs that wait, in the order of the queue, then the others as they stand."""
-    waiting = sorted((row for row in rows if row.id in places), key=lambda row: places[row.id].number)
-    return (*waiting, *(row for row in rows if row.id not in places))
-
-
-def said_of(row: RunSummary, place: Place | None, read_only: str) -> str:
+def said_of(row: RunSummary, place: Place | None) -> str:
     """A line about a run: that it is not ours, what it waits for, why it failed, or what was noted of it."""
-    if read_only:
-        return f"⊘ {read_only}"
+    if row.read_only:
+        return f"⊘ {row.read_only}"
     if place is not None:
         return f"◌ {place_words(place.number, place.reason)}; J K move it, x takes it out"
     if row.root_cause:
@@ -294,7 +236,20 @@ def said_of(row: RunSummary, place: Place | None, read_only: str) -> str:
         return f"{SIGNS[row.status.state]} {row.remark}"
     if row.status.is_live and row.status.reason:
         return row.status.reason
-    return row.note
+    return " · ".join(part for part in (row.note, _origin_words(row), _size_words(row)) if part)
+
+
+def _origin_words(row: RunSummary) -> str:
+    sweep = f"sweep {row.sweep}" if row.sweep else ""
+    return f"forked from {row.forked_from}" if row.forked_from else sweep
+
+
+def _size_words(row: RunSummary) -> str:
+    """What of the disk is checkpoints."""
+    if row.num_bytes is None or row.checkpoint_bytes is None or not row.num_checkpoints:
+        return ""
+    count = f"{row.num_checkpoints} checkpoint{'' if row.num_checkpoints == 1 else 's'}"
+    return f"{count} {num_bytes(row.checkpoint_bytes)} of {num_bytes(row.num_bytes)}"
 
 
 async def _open(app: Any, folder: RunFolder) -> None:

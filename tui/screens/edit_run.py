@@ -1,4 +1,4 @@
-"""Changes what a person may change of a run: its name, its tags, its note."""
+"""Changes what a person may change of a run: its name, its tags, its group, its note."""
 
 from __future__ import annotations
 
@@ -33,11 +33,15 @@ class EditRunDialog(ModalScreen[About | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as frame:
-            frame.border_title = "Name, tags and note"
+            frame.border_title = "Name, tags, group and note"
             yield Static("name", classes="caption")
             yield LineInput(self._about.name, id="name", max_length=60)
             yield Static("tags", classes="caption")
             yield LineInput(" ".join(self._about.tags), placeholder="words with spaces between", id="tags")
+            yield Static("group", classes="caption")
+            yield LineInput(
+                self._about.group, placeholder="a heading of your own, for g", id="group", max_length=60
+            )
             yield Static("note", classes="caption")
             yield LineInput(self._about.note, placeholder="what was this run for?", id="note", max_length=500)
             yield Static("enter takes it, esc cancels", classes="hint")
@@ -51,11 +55,12 @@ class EditRunDialog(ModalScreen[About | None]):
 
     @on(LineInput.Submitted)
     def _submitted(self) -> None:
-        name, tags, note = (self.query_one(f"#{id}", LineInput).value for id in ("name", "tags", "note"))
-        self.dismiss(edited(self._about, name, tags, note))
+        texts = (self.query_one(f"#{id}", LineInput).value for id in ("name", "tags", "note", "group"))
+        self.dismiss(edited(self._about, *texts))
 
 
-def edited(about: About, name: str, tags: str, note: str) -> About:
+def edited(about: About, name: str, tags: str, note: str, group: str) -> About:
     """The description with what was typed; an empty name keeps the old one."""
     words = tuple(dict.fromkeys(tags.replace(",", " ").split()))
-    return msgspec.structs.replace(about, name=name.strip() or about.name, tags=words, note=note.strip())
+    name = name.strip() or about.name
+    return msgspec.structs.replace(about, name=name, tags=words, note=note.strip(), group=group.strip())

@@ -1,8 +1,9 @@
-"""The help overlay: what the screen under it is for, and every key that works there."""
+"""The help overlay: what the screen under it and the pane one is in are for, and every key that works there."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -12,7 +13,7 @@ from textual.content import Content
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
-from tui.commands import Command, commands_of
+from tui.commands import Command, own_commands, own_help, panes_of, shown
 from tui.safe_text import safe_text
 
 _KEY_WIDTH = 10
@@ -28,13 +29,15 @@ _EVERYWHERE = (
 
 
 class HelpScreen(ModalScreen[None]):
-    """Speaks of the screen it stands on; any of esc, ? and q closes it."""
+    """Speaks of the screen it stands on and of the pane one was in; any of esc, ? and q closes it."""
 
     CSS_PATH = "help.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,q,enter", "dismiss", "Close", show=False),
         Binding("down,j", "scroll(1)", show=False),
         Binding("up,k", "scroll(-1)", show=False),
+        Binding("pagedown,space", "scroll(12)", show=False),
+        Binding("pageup", "scroll(-12)", show=False),
     ]
 
     def __init__(self, about: Screen[Any]) -> None:
@@ -49,20 +52,26 @@ class HelpScreen(ModalScreen[None]):
 
     def _text(self) -> Content:
         about = str(getattr(self._about, "HELP", "") or "").strip()
-        own: tuple[Command, ...] = getattr(self._about, "SCREEN_COMMANDS", ())
+        own = own_commands(self._about)
+        everywhere: tuple[Command, ...] = getattr(self._about.app, "app_commands", ())
         width = min(_WIDTH, int(self.app.size.width * 0.96)) - 8  # without border, padding and scrollbar
-        everywhere = [command for command in commands_of(self._about) if command not in own]
         blocks = [Content(about)] if about else []
+        for pane in panes_of(self._about):
+            title = safe_text(str(pane.border_title or "")).strip()
+            words = own_help(pane)
+            blocks.append(
+                _table(
+                    f"in the pane {title}" if title else "where you are", _rows(own_commands(pane)), width, words
+                )
+            )
         if own:
-            rows = [(command.shown_key or "palette", command.tooltip) for command in own]
-            blocks.append(_table("on this screen", rows, width))
-        moves = [(command.shown_key, command.tooltip) for command in everywhere]
+            blocks.append(_table("on this screen", _rows(own), width))
         taken = {key for command in own for key in command.key.split(",")}
         # a screen that gives one of these letters another meaning does not move by them
         usual = [
             (key, text.split(";")[0] if key == _ARROWS and _LETTERS & taken else text) for key, text in _EVERYWHERE
         ]
-        blocks.append(_table("everywhere", [*moves, *usual], width))
+        blocks.append(_table("everywhere", [*_rows(everywhere), *usual], width))
         return Content("\n\n").join(blocks)
 
     def action_scroll(self, lines: int) -> None:
@@ -70,10 +79,24 @@ class HelpScreen(ModalScreen[None]):
         self.query_one("#help").scroll_relative(y=lines, animate=False)
 
 
-def _table(title: str, rows: list[tuple[str, str]], width: int) -> Content:
+def _rows(commands: Iterable[Command]) -> list[tuple[str, str]]:
+    """Key and sentence of each; a command without a key is one of the palette's."""
+    return [(_keys(one) if one.key else "palette", one.tooltip) for one in commands]
+
+
+def _keys(command: Command) -> str:
+    if command.key_display:
+        return command.key_display
+    keys = [shown(key) for key in command.key.split(",")]
+    text = " ".join(keys)
+    return text if len(text) <= _KEY_WIDTH else keys[0]
+
+
+def _table(title: str, rows: list[tuple[str, str]], width: int, words: str = "") -> Content:
     lines = [Content.styled(title, "$text-primary")]
+    lines += [Content("  " + line) for line in textwrap.wrap(safe_text(words), max(width - 2, 20))]
     for key, text in rows:
-        first, *rest = textwrap.wrap(text, max(width - _KEY_WIDTH - 2, 16)) or [""]
+        first, *rest = textwrap.wrap(safe_text(text), max(width - _KEY_WIDTH - 2, 16)) or [""]
         lines.append(Content.assemble((f"  {safe_text(key):<{_KEY_WIDTH}}", "bold"), first))
         lines += [Content(" " * (_KEY_WIDTH + 2) + line) for line in rest]
     return Content("\n").join(lines)

@@ -2,91 +2,62 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import Path
+from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Button, Static
 
-from presets.catalog import Preset, own_presets, shipped_presets
 from presets.schema import RunConfig
-from tui.commands import Command, bindings_of
-from tui.messages import DataLookedUp, DraftChanged, GpusCounted, PresetChosen
-from tui.plan import Plan, data_key, make_plan, this_machine
+from runs.memory_check import PastRun
+from tui.commands import bindings_of
+from tui.messages import DataLookedUp, DraftChanged, GpusCounted, PastRunsRead, PresetChosen
+from tui.plan import Plan, command_of, data_key, make_plan, this_machine
 from tui.safe_text import plain, safe_text
+from tui.screens.launch_commands import COMMANDS, HELP
 from tui.screens.launch_questions import Questions
-from tui.screens.launch_start import launch_run
-from tui.screens.save_preset import SavePresetDialog
+from tui.screens.preset_screen import PresetScreen
 from tui.widgets.footer import KeyFooter
 from tui.widgets.form import ConfigForm
 from tui.widgets.form_model import FormModel
 from tui.widgets.plan_panel import PlanPanel
-from tui.widgets.preset_list import PresetList, preset_key
-
-if TYPE_CHECKING:
-    pass
+from tui.widgets.preset_list import PresetList
 
 _PLAN_DELAY_S = 0.15
 _LOOK_UP_DELAY_S = 0.5
+_ASK_DELAY_S = 0.1  # after the screen is drawn
 
-COMMANDS = (
-    Command("start", "ctrl+l", "Start", "Start the run with what stands in the form.", "launch",
-            key_display="^l"),
-    Command("queue", "ctrl+g", "Queue", "Let the run wait in the queue for free devices.", "launch(True)",
-            key_display="^g"),
-    Command("save", "ctrl+s", "Save", "Save the form as a preset of your own.", "save", key_display="^s"),
-    Command("search", "slash", "Find", "Show only the fields that match a word.", "search", key_display="/"),
-    Command(
-        "reset", "ctrl+r", "Reset", "Give the field one is in the preset's value.", "reset", key_display="^r",
-            show=False,
-    ),
-    Command("mark", "space", "Mark", "Mark the preset under the cursor, to compare it with others.", "mark",
-            show=False),
-    Command("compare", "c", "Compare", "Lay the models of the marked presets beside one another.", "compare",
-            show=False),
-    Command("reset_all", "", "Reset all fields", "Give every field the preset's value.", "reset_all"),
-    Command("advanced", "a", "Advanced", "Show or hide the fields few people change.", "advanced", show=False),
-)  # fmt: skip
-
-_PARTS = (
-    "#search", "#counts", "#nothing", "#help", "#summary", "#verdict", "#launch", "#queue",
-    "OptionList", "PlanPanel",
-)  # fmt: skip
+_PARTS = frozenset(
+    {"search", "counts", "nothing", "help", "summary", "verdict", "launch", "queue", "_Options", "PlanPanel"}
+)  # by id, else by kind
 
 
-class LaunchScreen(Screen[None]):
-    """Three panes; a draft for each preset, so that going through the list loses nothing."""
+class LaunchScreen(PresetScreen):
+    """Three panes: presets, the form, and the plan of what stands in it."""
 
     CSS_PATH = "launch.tcss"
     SCREEN_COMMANDS = COMMANDS
     HELP_TITLE = "Launch"
-    HELP = (
-        "Move through the presets on the left; the form shows each one, and keeps what you changed. "
-        "The plan says what the run will cost, what stands against it, and the exact command. "
-        "‹ › fields turn with the arrow keys; • marks a changed field, ✗ a wrong one. "
-        "Mark presets with space and press c to lay their models beside one another."
-    )
+    HELP = HELP
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings_of(COMMANDS),
         Binding("escape", "back", "Back", show=False),
     ]
 
     def __init__(self) -> None:
-        super().__init__()
-        self._machine = this_machine()
-        self._shipped = shipped_presets()
-        self._drafts: dict[str, FormModel] = {}
+        super().__init__(this_machine())
         self._data: dict[str, DataLookedUp] = {}
         self._questions = Questions(self)
         self._plan_timer: Timer | None = None
         self._data_timer: Timer | None = None
+        self._past: tuple[PastRun, ...] = ()
         self.plan: Plan | None = None
-        self._is_composed = False
+        self._is_composed = self._is_new = False
 
     def compose(self) -> ComposeResult:
         presets = PresetList(self._machine, id="presets")
@@ -110,11 +81,18 @@ class LaunchScreen(Screen[None]):
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        self._is_composed = True
+        self._is_composed = self._is_new = True
+        self._restore()
         self._load_presets()
         self.query_one(PresetList).options.focus()
         self._make_plan()
-        self.call_after_refresh(self._questions.count_gpus)
+        self.call_after_refresh(self.set_timer, _ASK_DELAY_S, self._ask)
+
+    def _ask(self) -> None:
+        """What takes a thread or a process is asked when the screen stands there, which it would hold up."""
+        if self._is_whole:
+            self._questions.count_gpus()
+            self._questions.read_past(self.app.runs)  # type: ignore[attr-defined]
 
     def on_unmount(self) -> None:
         """Nobody is here for an answer any more."""
@@ -122,32 +100,24 @@ class LaunchScreen(Screen[None]):
         self._questions.close()
 
     def on_screen_resume(self) -> None:
-        """Another program may have saved a preset meanwhile."""
-        if self._is_whole:
+        """Another program may have saved a preset meanwhile, runs have ended, and others hold memory."""
+        is_new, self._is_new = self._is_new, False
+        if self._is_whole and not is_new:
+            self._machine = this_machine(self._machine.num_gpus, self._machine.gpus)
+            if self._machine.num_gpus:
+                self._questions.count_gpus(again=True)
             self._load_presets()
+            self._make_plan()
+            self._questions.read_past(self.app.runs)  # type: ignore[attr-defined]
 
     @property
     def _is_whole(self) -> bool:
         """All parts are there. Answers and timers come before that too, and after: an app that ends takes its
         screens apart from the inside, message by message.
         """
-        return self._is_composed and self.is_attached and all(self.query(part) for part in _PARTS)
-
-    @property
-    def form(self) -> ConfigForm:
-        """The form in the middle."""
-        return self.query_one(ConfigForm)
-
-    def _load_presets(self) -> None:
-        own, broken = own_presets()
-        self.query_one(PresetList).load(self._shipped, own, broken)
-
-    def _draft(self, preset: Preset) -> FormModel:
-        """What was typed over this preset; a preset that was saved anew begins anew."""
-        draft = self._drafts.get(preset_key(preset))
-        if draft is None or draft.preset != preset:
-            draft = self._drafts[preset_key(preset)] = FormModel(preset)
-        return draft
+        if not (self._is_composed and self.is_attached):
+            return False
+        return {one.id or type(one).__name__ for one in self.walk_children()} >= _PARTS
 
     @on(PresetChosen)
     def _preset_chosen(self, event: PresetChosen) -> None:
@@ -171,16 +141,33 @@ class LaunchScreen(Screen[None]):
         model = self.form.model
         found = self._data.get(data_key(model.to_config()))
         hub, counts = (found.hub, found.counts) if found else (None, None)
-        self.plan = plan = make_plan(model, self._machine, hub, counts)
+        self.plan = plan = make_plan(
+            model, self._machine, hub, counts, past=self._past, command=self._command(model)
+        )
         self.query_one(PlanPanel).show(plan)
         self.form.show_problems(plan.problems)
         for button in ("#launch", "#queue"):
             self.query_one(button, Button).disabled = not plan.can_launch
         self._say_verdict(plan)
+        self._remember()
         if found is None and plan.can_launch:
             if self._data_timer is not None:
                 self._data_timer.stop()
             self._data_timer = self.set_timer(_LOOK_UP_DELAY_S, self._look_up_data)
+
+    def _command(self, model: FormModel) -> str:
+        """What one types into a shell to start the run that stands in the form."""
+        known = (*self._shipped, *self.presets.own)
+        runs: Path = self.app.runs  # type: ignore[attr-defined]
+        return command_of(model.to_config(), known, model.preset.name, model.name.strip(), runs)
+
+    def action_copy(self) -> None:
+        """Copy the command; the terminal takes it by OSC 52, where it allows that."""
+        if self.plan is None or self.plan.problems:
+            self._tell("Mend the form first; there is no command for what stands in it.")
+            return
+        self.app.copy_to_clipboard(safe_text(self.plan.command, 100_000))
+        self._tell("The command is copied, if this terminal lets programs do that (OSC 52).")
 
     def _say_verdict(self, plan: Plan) -> None:
         if plan.problems:
@@ -200,12 +187,18 @@ class LaunchScreen(Screen[None]):
 
     @on(GpusCounted)
     def _gpus_counted(self, event: GpusCounted) -> None:
-        self._machine = this_machine(event.num_gpus)
+        self._machine = this_machine(event.num_gpus, event.memory)
         if not self._is_whole:
             return
         self.query_one(PresetList).see_machine(self._machine)
         self._load_presets()
         self._make_plan()
+
+    @on(PastRunsRead)
+    def _past_runs_read(self, event: PastRunsRead) -> None:
+        if event.runs != self._past:
+            self._past = event.runs
+            self._make_plan()
 
     @on(DataLookedUp)
     def _data_looked_up(self, event: DataLookedUp) -> None:
@@ -236,13 +229,14 @@ class LaunchScreen(Screen[None]):
 
     @work(exclusive=True, group="launch")
     async def _start_run(self, config: RunConfig, model: FormModel, to_queue: bool) -> None:
+        from tui.screens.launch_start import launch_run
+
         for button in ("#launch", "#queue"):
             self.query_one(button, Button).disabled = True
-        verdict = self.query_one("#verdict", Static)
-        verdict.update(Content("◌ looking at data and devices …"))
+        self._say_doing("◌ looking at data and devices …")
 
         def begins(is_queued: bool) -> None:
-            verdict.update(Content("◌ queueing …" if is_queued else "◌ starting …"))
+            self._say_doing("◌ queueing …" if is_queued else "◌ starting …")
 
         folder = await launch_run(
             self.app, config, name=model.name, preset=model.preset, to_queue=to_queue, begins=begins
@@ -253,26 +247,55 @@ class LaunchScreen(Screen[None]):
             self.form.load(model)
             await self.app.open_run(folder)  # type: ignore[attr-defined]
 
-    @on(Button.Pressed, "#save")
-    @work(exclusive=True, group="save")
-    async def action_save(self) -> None:
-        """Save the form as a preset of one's own, and go to it in the list."""
+    @work(exclusive=True, group="launch")
+    async def action_sweep(self) -> None:
+        """Choose fields to vary, queue the runs, and show the table of what comes of them."""
+        from tui.screens.sweep_dialog import SweepDialog
+
         model = self.form.model
-        problems = model.problems()
-        if problems:
-            text = f"mend the form first: {problems[0]}"
-            self.notify(safe_text(text, 300), title="Not saved", severity="warning", markup=False)
+        if model.problems():
+            self._tell(f"Mend the form first: {model.problems()[0]}")
             return
-        suggested = "" if model.preset.shipped else model.preset.name
-        summary = "" if model.preset.shipped else model.preset.summary
-        name = await self.app.push_screen_wait(SavePresetDialog(model.to_config(), suggested, summary))
-        if name is None:
+        dialog = SweepDialog(model.preset.title, model.to_config(), self._machine, self.form.focused_path)
+        sweep = await self.app.push_screen_wait(dialog)
+        if sweep is None or not self._is_whole:
             return
-        self._load_presets()
-        saved = next((preset for preset in own_presets()[0] if preset.name == name), None)
-        if saved is not None:
-            self.query_one(PresetList).choose(saved)
-        self.notify(f"Saved as {safe_text(name)}.", markup=False)
+        from tui.screens.sweep_results import show_sweep
+        from tui.screens.sweep_start import queue_sweep
+
+        def begun(number: int) -> None:
+            self._say_doing(f"◌ queueing the sweep: {number} of {len(sweep.points)} …")
+
+        self._say_doing("◌ looking at data and devices …")
+        id = await queue_sweep(
+            self.app, sweep, preset=model.preset, begun=begun, is_wanted=lambda: self.is_attached
+        )
+        self._make_plan()
+        if id:
+            show_sweep(self.app, id)
+
+    @work(exclusive=True, group="recent")
+    async def action_sweeps(self) -> None:
+        """Show the table of a sweep that was started before."""
+        from tui.screens.sweep_results import choose_sweep, show_sweep
+
+        id = await choose_sweep(self.app)
+        if id is not None:
+            show_sweep(self.app, id)
+
+    @work(exclusive=True, group="recent")
+    async def action_recent(self) -> None:
+        """Choose among the configurations launched before."""
+        from tui.screens.recent_configs import RecentDialog
+
+        known = (*self._shipped, *self.presets.own)
+        copy = await self.app.push_screen_wait(RecentDialog(self.app.runs, known))  # type: ignore[attr-defined]
+        if copy is not None:
+            await self.edit(copy)
+
+    def _say_doing(self, words: str) -> None:
+        for verdict in self.query("#verdict").results(Static):
+            verdict.update(plain(words, 100))
 
     def action_search(self) -> None:
         """Go to the search line."""
@@ -289,20 +312,6 @@ class LaunchScreen(Screen[None]):
     def action_advanced(self) -> None:
         """Show or hide advanced fields."""
         self.form.toggle_advanced()
-
-    def action_mark(self) -> None:
-        """Mark the preset under the cursor, or take its mark away."""
-        self.query_one(PresetList).toggle_mark()
-
-    def action_compare(self) -> None:
-        """Show the model comparison of what is marked."""
-        chosen = self.query_one(PresetList).chosen
-        if len(chosen) < 2:
-            self.notify("Mark two or more presets with space, then press c.", markup=False)
-            return
-        from tui.screens.preset_comparison import PresetComparisonScreen
-
-        self.app.push_screen(PresetComparisonScreen(chosen, self._machine))
 
     def action_back(self) -> None:
         """End a search, else go back to the presets."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 from textual.message_pump import MessagePump
 
 from presets.schema import RunConfig
-from tui.messages import DataLookedUp, GpusCounted
+from tui.messages import DataLookedUp, GpusCounted, PastRunsRead
+from tui.plan import memory_of
 
 _HARDWARE_WAIT_S = 10.0
 _POLL_S = 0.1
@@ -31,9 +33,16 @@ class Questions:
         """Can the text of this data section be had, and how large is it? key: tells one section from another."""
         self._ask(f"data {key}", self._data, key, config)
 
-    def count_gpus(self) -> None:
-        """How many GPUs does this machine have?"""
+    def count_gpus(self, again: bool = False) -> None:
+        """How many GPUs does this machine have, and what of their memory is free? again: it was asked before."""
+        if again:
+            self._asked.discard("gpus")
         self._ask("gpus", self._gpus)
+
+    def read_past(self, runs: Path) -> None:
+        """What did runs here measure of their memory? Asked anew each time: they become more."""
+        self._asked.discard("past")
+        self._ask("past", self._past, runs)
 
     def _ask(self, question: str, answer: object, *arguments: object) -> None:
         if question not in self._asked:
@@ -49,6 +58,13 @@ class Questions:
         if not self._closed.is_set():
             self._asker.post_message(answer)
 
+    def _past(self, runs: Path) -> None:
+        from runs.memory_check import past_runs
+
+        answer = PastRunsRead(past_runs(runs))
+        if not self._closed.is_set():
+            self._asker.post_message(answer)
+
     def _gpus(self) -> None:
         from runs.hardware_feed import HardwareFeed
 
@@ -58,7 +74,8 @@ class Questions:
             while not self._closed.wait(_POLL_S) and time.monotonic() < deadline:
                 reading = feed.poll().reading
                 if reading is not None:
-                    self._asker.post_message(GpusCounted(len(reading.devices), reading.driver))
+                    memory = tuple(filter(None, map(memory_of, reading.devices)))
+                    self._asker.post_message(GpusCounted(len(reading.devices), reading.driver, memory))
                     return
         finally:
             feed.close()

@@ -38,7 +38,7 @@ async def launch_run(
         if not await is_trusted_preset(app, preset):
             return None
         asked = await asyncio.to_thread(with_lasting_references, config, runs)
-        chosen = await _with_data(app, asked)  # of the tokenizer that the run will have
+        chosen = await with_data(app, asked)  # of the tokenizer that the run will have
         if chosen is None or not await is_trusted_start(app, chosen, runs):
             return None
         # other data know nothing of a checkpoint's tokenizer; of the same ones this changes nothing
@@ -63,7 +63,7 @@ async def launch_run(
     return folder
 
 
-async def _with_data(app: App[Any], config: RunConfig) -> RunConfig | None:
+async def with_data(app: App[Any], config: RunConfig) -> RunConfig | None:
     """The configuration itself, or with the embedded corpus where a person chose so; None on cancel."""
     if config.data.source != "hub":
         return config

@@ -4,42 +4,41 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Horizontal, Vertical
-from textual.widget import Widget
+from textual.containers import Container, Vertical
 
 from runs.control import Verb
 from runs.folder import RunFolder
 from runs.hardware_feed import HardwareState
+from runs.probe_texts import probes_now
 from runs.reader import RunSnapshot
 from runs.status import State, tag_prefix
+from tui.charts.pane import ChartPane
 from tui.commands import bindings_of
-from tui.feeds import ConsoleArrived, FeedFailed, HardwareArrived, PictureDrawn, RunFeed, SnapshotArrived, Wanted
+from tui.feeds import ConsoleArrived, FeedFailed, HardwareArrived, RunFeed, SnapshotArrived
 from tui.live_requests import LiveRequests
 from tui.run_actions import RunChoice
-from tui.run_charts import CHARTS
 from tui.run_words import disk_trouble
 from tui.safe_text import safe_text
 from tui.screens.monitor_commands import COMMANDS
-from tui.screens.run_screen import LEFT_KEYS, REFUSED_KEYS, RunScreen
+from tui.screens.monitor_panes import MonitorPanes
+from tui.screens.run_screen import LEFT_KEYS, REFUSED_KEYS
+from tui.widgets.asked_line import AskedLine
 from tui.widgets.banner import Banner
-from tui.widgets.chart import ChartPane
-from tui.widgets.chart_palette import palette_of
+from tui.widgets.chart_grid import ChartGrid
+from tui.widgets.event_lines import EventLines
 from tui.widgets.failure_panel import FailurePanel
 from tui.widgets.footer import KeyFooter
 from tui.widgets.gpu_rows import DevicePane, memory_words
-from tui.widgets.log_view import EventLines, LogPane
+from tui.widgets.log_view import LogPane
 from tui.widgets.probe_table import ProbeTable
 from tui.widgets.run_card import RunCard
 from tui.widgets.run_header import RunHeader
 
-_ZOOMABLE = ("failure", *(chart.name for chart in CHARTS), "probes", "devices", "log")
-_PARTS = (*_ZOOMABLE, "header", "banner", "card", "body", "curves", "traces", "side", "events")
 
-
-class MonitorScreen(RunScreen):
+class MonitorScreen(MonitorPanes):
     """Shows what its feed posts; reads nothing itself."""
 
     CSS_PATH = "monitor.tcss"
@@ -48,8 +47,8 @@ class MonitorScreen(RunScreen):
     HELP = (
         "The thick line is the smoothed training loss, the faint band what was recorded; ◆ are evaluations on "
         "held-out text and ★ the best of them; ▼ is where somebody changed or asked for something. Dotted lines "
-        "are what knowing frequency alone (unigram) and knowing nothing (uniform) would score. Quitting the "
-        "dashboard does not touch the run."
+        "are what knowing frequency alone (unigram) and knowing nothing (uniform) would score. g chooses the "
+        "charts, page down shows more of them. Quitting the dashboard does not touch the run."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *LEFT_KEYS,
@@ -61,33 +60,26 @@ class MonitorScreen(RunScreen):
     ]
 
     def __init__(self, folder: RunFolder) -> None:
-        super().__init__()
-        self.folder = folder
-        self.snapshot: RunSnapshot | None = None
+        super().__init__(folder)
         self._hardware: HardwareState | None = None
-        self._feed: RunFeed | None = None
-        self._zoomed = ""
-        self._log_shown = False
         self._tag_prefix = ""
         self._read_only = ""
         self._place = 0
         self._requests = LiveRequests(self)
 
     def compose(self) -> ComposeResult:
+        self.recall()
         yield RunHeader(id="header")
         yield Banner(id="banner")
         yield FailurePanel(id="failure")
         yield RunCard(id="card")
-        loss, *traces = (ChartPane(chart.name, chart.title) for chart in CHARTS)
         with Container(id="body"):
-            with Vertical(id="curves"):
-                yield loss
-                with Horizontal(id="traces"):
-                    yield from traces
+            yield ChartGrid(self._arrangement, self._charts(), id="curves")
             with Vertical(id="side"):
                 yield ProbeTable(id="probes")
                 yield DevicePane(id="devices")
         yield LogPane(id="log")
+        yield AskedLine(id="asked")
         yield EventLines(id="events")
         yield KeyFooter()
 
@@ -103,12 +95,7 @@ class MonitorScreen(RunScreen):
         self._feed = RunFeed(self.folder, self)
         self._arrange()
         self._feed.start()
-        self.query_one("#loss").focus()
-
-    @property
-    def _is_whole(self) -> bool:
-        """All parts are there: an app that ends takes its screens apart from the inside, message by message."""
-        return self.is_attached and all(self.query(f"#{part}") for part in _PARTS)
+        self._focus_charts()
 
     def on_unmount(self) -> None:
         """End the feed and its helper."""
@@ -141,32 +128,30 @@ class MonitorScreen(RunScreen):
             self.query_one(RunCard).show(snapshot, message.place, is_ours)
             self.query_one(FailurePanel).show(snapshot, is_ours)
             self.set_class(state == "failed", "-failed")
-            for pane in self.query(ChartPane):
-                pane.set_title(message.titles[pane.chart])
             self.query_one(ProbeTable).show(snapshot.probes, _why_no_probes(snapshot))
             self.query_one(EventLines).show(snapshot.events)
+            self.query_one(AskedLine).show(message.asked, snapshot.status.state)
             self._show_devices()
         if (state, message.place) != before:
             self.refresh_bindings()
             self.withdraw_question()
         if state != before[0]:
             self._follow_state(before[0], state)
+        if (charts := self._charts()) != self._grid.charts:
+            self.run_worker(self._grid.set_charts(self._arrangement, charts), group="arrange")
 
     def _follow_state(self, before: State | None, state: State) -> None:
         """Give the reasons of a failure the focus when it comes, and take it away when they go."""
         self.call_after_refresh(self._tell_sizes)
-        focused = self.focused.id if self.focused is not None else "loss"
-        if state == "failed" and focused in ("loss", "failure"):
+        focused = self.focused.id if self.focused is not None else "failure"
+        is_on_chart = isinstance(self.focused, ChartPane)
+        if state == "failed" and (is_on_chart or focused == "failure"):
             # the curve's own focus, which it was given at first, may still be on its way
             self.call_after_refresh(self.query_one(FailurePanel).focus)
         elif before == "failed" and self._zoomed == "failure":
             self._zoom("")
         elif before == "failed" and focused == "failure":
-            self.query_one("#loss").focus()
-
-    @on(PictureDrawn)
-    def _take_picture(self, message: PictureDrawn) -> None:
-        self.query_one(f"#{message.name}", ChartPane).show(message.picture)
+            self._focus_charts()
 
     @on(HardwareArrived)
     def _take_hardware(self, message: HardwareArrived) -> None:
@@ -175,8 +160,10 @@ class MonitorScreen(RunScreen):
 
     @on(ConsoleArrived)
     def _take_console(self, message: ConsoleArrived) -> None:
-        self.query_one(FailurePanel).show_console(message.lines)
-        self.query_one(LogPane).show(message.lines)
+        if not self._is_whole:
+            return
+        self.query_one(FailurePanel).show_console((*message.lines, *message.unended))
+        self.query_one(LogPane).show(message.lines, message.num_read, message.unended)
 
     @on(FeedFailed)
     def _feed_failed(self, message: FeedFailed) -> None:
@@ -194,63 +181,17 @@ class MonitorScreen(RunScreen):
         if not snapshot.status.is_live:
             self._hardware = None
             words = f"{words}; readings are taken while it runs" if words else "readings are taken while it runs"
-        pane.show(self._hardware, words, self._tag_prefix)
+        pane.show(self._hardware, words, self._tag_prefix, on_cpu=device == "cpu")
 
-    @on(ChartPane.Resized)
-    def _tell_sizes(self) -> None:
-        """Let the feed draw what is visible, in the theme's colours."""
-        if self._feed is None:
-            return
-        sizes = tuple(
-            (pane.chart, *pane.content_size)
-            for pane in self.query(ChartPane)
-            if pane.region.area and pane.is_on_screen
-        )
-        self._feed.want(Wanted(sizes, palette_of(self.app), console=self._log_shown))
+    async def action_compare(self) -> None:
+        """Lay the run over others."""
+        await self._dashboard.open_compare((self.folder,))
 
-    def _arrange(self) -> None:
-        """Show every pane, or the zoomed one alone."""
-        zoomed = self._zoomed
-        for name in _ZOOMABLE:
-            pane = self.query_one(f"#{name}")
-            pane.set_class(zoomed == name, "-zoomed")
-            pane.set_class(bool(zoomed) and zoomed != name, "-away")
-        for selector in ("#curves", "#traces", "#side", "#body"):
-            container = self.query_one(selector)
-            has_it = bool(zoomed) and bool(container.query(f"#{zoomed}"))
-            container.set_class(has_it, "-holds-zoom")
-            container.set_class(bool(zoomed) and not has_it, "-away")
-        log = self.query_one(LogPane)
-        log.display = self._log_shown or zoomed == "log"
-        self.call_after_refresh(self._tell_sizes)
+    def action_report(self) -> None:
+        """Write the run as an HTML file."""
+        from tui.report.action import write_for
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Panes that came or went with the new size are drawn or left."""
-        self.call_after_refresh(self._tell_sizes)
-
-    def action_next_pane(self, by: int) -> None:
-        """Go to the next pane; while one is zoomed, zoom the next."""
-        if not self._zoomed:
-            if by > 0:
-                self.focus_next()
-            else:
-                self.focus_previous()
-            return
-        shown = {"log": self._log_shown, "failure": self.query_one(FailurePanel).display}
-        names = [name for name in _ZOOMABLE if shown.get(name, True)]
-        at = names.index(self._zoomed) if self._zoomed in names else 0  # its pane may have gone meanwhile
-        self._zoom(names[(at + by) % len(names)])
-
-    def action_zoom(self) -> None:
-        """Enlarge the pane with the focus; once more gives the room back."""
-        focused = self.focused.id if self.focused is not None else ""
-        self._zoom("" if self._zoomed else focused if focused in _ZOOMABLE else "loss")
-
-    def _zoom(self, name: str) -> None:
-        self._zoomed = name
-        self._arrange()
-        pane: Widget = self.query_one(f"#{name or 'loss'}")
-        self.call_after_refresh(pane.focus)
+        write_for(self, self.folder)
 
     def action_toggle_log(self) -> None:
         """Show or hide the log."""
@@ -261,16 +202,14 @@ class MonitorScreen(RunScreen):
         if self._log_shown:
             self.call_after_refresh(self.query_one(LogPane).focus)
         elif self.focused is None or self.focused.id == "log":
-            self.query_one("#loss").focus()
-
-    def action_scrub(self, by: int) -> None:
-        """Look at earlier or later probes."""
-        self.query_one(ProbeTable).scrub(by)
+            self._focus_charts()
 
     async def action_back(self) -> None:
         """Give the zoomed room back, close the log, else go to the list of runs."""
         if self._zoomed:
             self._zoom("")
+        elif self._grid.drop_cursor():
+            return
         elif self._log_shown:
             self.action_toggle_log()
         else:
@@ -285,6 +224,11 @@ class MonitorScreen(RunScreen):
         """Change the number of steps."""
         if self.snapshot is not None and (run := self.choice) is not None:
             self._requests.change_steps(run, self.snapshot)
+
+    def action_edit_probes(self) -> None:
+        """Add, change and take away probes; used from the next step on."""
+        if self.snapshot is not None and (run := self.choice) is not None:
+            self._requests.change_probes(run, self.snapshot)
 
     def action_ask(self, verb: Verb) -> None:
         """Have something done at the next step."""
@@ -307,8 +251,8 @@ class MonitorScreen(RunScreen):
 
 
 def _why_no_probes(snapshot: RunSnapshot) -> str:
-    if snapshot.config is not None and not snapshot.config.probes.texts:
-        return "this run has no probe sentences"
+    if snapshot.config is not None and not probes_now(snapshot.config, snapshot.controls):
+        return "this run has no probe sentences" + ("; B writes some" if snapshot.status.is_live else "")
     if not snapshot.status.is_live:
         return "it was not probed"
     return "the first probes come before the first step"

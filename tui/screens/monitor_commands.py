@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tui.commands import Command
-from tui.screens.run_screen import QUEUE_COMMANDS
+from tui.screens.run_screen import LINEAGE_COMMANDS, QUEUE_COMMANDS
 
 COMMANDS = (
     Command("stop", "x", "Stop", "Stop with a checkpoint, or take out of the queue; asks first.", "stop"),
@@ -23,13 +23,19 @@ COMMANDS = (
             show=False),
     Command("probe", "b", "Probe now", "Let the model fill in the probe sentences at the next step.",
             "ask('probe')", show=False),
+    Command("edit_probes", "B", "Edit probes", "Add, change or take away the probe sentences while it trains.",
+            "edit_probes", show=False),
     *QUEUE_COMMANDS,
+    *LINEAGE_COMMANDS,
     Command("log", "l", "Log", "Show or hide what the processes printed.", "toggle_log"),
     Command("zoom", "z", "Zoom", "Give the whole screen to the pane with the focus, or give it back.", "zoom"),
-    Command("earlier", "left,h,left_square_bracket", "Earlier probe", "Probes at an earlier step.", "scrub(-1)",
-            show=False, key_display="←"),
-    Command("later", "right,right_square_bracket", "Later probe", "Probes at a later step.", "scrub(1)",
-            show=False, key_display="→"),
+    Command("more_charts", "pagedown", "More charts", "Charts that do not fit stand on further pages.", "page(1)",
+            show=False, key_display="pgdn"),
+    Command("charts_before", "pageup", "Charts before", "The page before.", "page(-1)", show=False,
+            key_display="pgup"),
+    Command("arrange", "g", "Charts", "Choose the charts, their order and their columns.", "arrange"),
+    Command("compare", "c", "Compare", "Lay this run over others.", "compare", show=False),
+    Command("report", "W", "Report", "Write the run as one HTML file that opens anywhere.", "report", show=False),
     Command("edit", "e", "Edit", "Change the run's name, tags and note.", "edit", show=False),
     Command("copy", "y", "Copy path", "Copy the path of the run's folder.", "copy", show=False),
 )  # fmt: skip

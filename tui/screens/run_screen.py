@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.binding import Binding
 from textual.screen import Screen
 
-from tui import run_actions
+from tui import lineage, run_actions
 from tui.commands import Command
 from tui.run_actions import RunChoice, Where
 from tui.safe_text import safe_text
@@ -17,6 +17,14 @@ QUEUE_COMMANDS = (
     Command("to_back", "", "To the back of the queue", "Let a queued run be the last.", "queue_move('last')"),
 )  # fmt: skip
 
+LINEAGE_COMMANDS = (
+    Command("fork", "F", "Fork", "A new run that goes on from a checkpoint of this one, settings changed.", "fork",
+            show=False),
+    Command("clone", "N", "Clone", "Open a copy of this run's settings in Launch, to change a field.", "clone",
+            show=False),
+    Command("sweep", "S", "Sweep table", "The runs of the sweep that this one belongs to, the best first.",
+            "sweep_table", show=False),
+)  # fmt: skip
 
 LEFT_KEYS = (Binding("X", "kill_now", "Kill"), Binding("r", "resume_only", "Resume"))
 """Before a screen's own keys: what the footer shows while a run stops, and of an ended one without R."""
@@ -105,6 +113,30 @@ class RunScreen(Screen[None]):
         """Change name, tags and note."""
         if (run := self.choice) is not None:
             run_actions.edit(self, run, self.look_now)
+
+    def action_fork(self) -> None:
+        """Make a run that goes on from a checkpoint of this one."""
+        if (run := self.choice) is not None:
+            lineage.fork(self, run)
+
+    def action_clone(self) -> None:
+        """Open this run's settings in Launch."""
+        if (run := self.choice) is not None:
+            lineage.clone(self, run)
+
+    def action_sweep_table(self) -> None:
+        """Show what came of the sweep that the run belongs to."""
+        if (run := self.choice) is not None:
+            from tui.screens.sweep_results import show_sweep_of  # few runs belong to one
+
+            show_sweep_of(self.app, run.about)
+
+    def action_report(self) -> None:
+        """Write the run as an HTML file."""
+        if (run := self.choice) is not None:
+            from tui.report.action import write_for  # most sessions write none
+
+            write_for(self, run.folder)
 
     def action_copy(self) -> None:
         """Put the folder's path on the clipboard of the terminal."""

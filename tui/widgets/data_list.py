@@ -28,8 +28,8 @@ _STATE_STYLES = {"complete": "$text-success", "building": "$text-primary", "dama
 class _Options(OptionList):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select", "Preview"),
-        Binding("j", "cursor_down", "Down", show=False),
-        Binding("k", "cursor_up", "Up", show=False),
+        Binding("j", "cursor_down", show=False),
+        Binding("k", "cursor_up", show=False),
     ]
 
 

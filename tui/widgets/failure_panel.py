@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
 from runs.console import without_events
+from runs.console_lines import ConsoleLine
 from runs.reader import RunSnapshot
 from runs.status import ErrorReport
 from tui.run_words import lost_words, way_on
 from tui.safe_text import FAINT, plain, safe_text
 
 LAST_LINES = 30
+_LOOKED_THROUGH = 500  # among events, which stand elsewhere
 
 _Line = tuple[str, str]
 
@@ -41,9 +45,14 @@ class FailurePanel(VerticalScroll):
         self._snapshot, self._is_ours = snapshot, is_ours
         self._draw()
 
-    def show_console(self, lines: tuple[str, ...]) -> None:
+    def show_console(self, lines: Sequence[ConsoleLine]) -> None:
         """Take the last lines that were printed."""
-        self._printed = lines
+        several = len({line.rank for line in lines}) > 1
+        self._printed = tuple(
+            f"rank {line.rank}: {line.shown}" if several and line.rank is not None else line.shown
+            for line in lines[-_LOOKED_THROUGH:]
+            if without_events((line.text,))
+        )
         self._draw()
 
     def _draw(self) -> None:
@@ -64,8 +73,7 @@ class FailurePanel(VerticalScroll):
         heading, *rest = last
         self._cause.update(_text((*cause, heading)))
         self._last.update(_text(tuple(rest)))
-        # the newest word is the last one
-        self.call_after_refresh(self.scroll_end, animate=False, force=True)
+        self.anchor()  # the newest word is the last one, also when the lines get their room later
 
 
 def failure_title(snapshot: RunSnapshot) -> str:
@@ -102,9 +110,9 @@ def cause_lines(snapshot: RunSnapshot, is_ours: bool = True) -> tuple[_Line, ...
 def last_lines(error: ErrorReport | None, printed: tuple[str, ...]) -> tuple[_Line, ...]:
     """A heading and the last 30 lines that were printed; after them the traceback where they do not end in it.
 
-    The engine prints its events too; they stand below the charts already, in sentences.
+    printed: without the engine's events, which stand below the charts already.
     """
-    console = [line for line in without_events(printed) if line.strip()][-LAST_LINES:]
+    console = [line for line in printed if line.strip()][-LAST_LINES:]
     traceback = [line for line in error.traceback.splitlines() if line.strip()][-LAST_LINES:] if error else []
     known = {line.strip() for line in console}
     blocks: list[_Line] = []

@@ -79,7 +79,7 @@ class ConfigForm(Vertical):
     def on_mount(self) -> None:
         self._arrange()
         self._show_help()
-        self.set_timer(_ROWS_DELAY_S, self._mount_rows)
+        self.call_after_refresh(self.set_timer, _ROWS_DELAY_S, self._mount_rows)
 
     async def _mount_rows(self) -> None:
         """Rows are most of what the screen costs, so it is painted once before they come.
@@ -125,6 +125,11 @@ class ConfigForm(Vertical):
         row = group.row(path)
         if row is not None:
             row.control.focus()
+
+    @property
+    def focused_path(self) -> str:
+        """The field one was in last, or nothing."""
+        return self._focused_path
 
     def focus_search(self) -> None:
         """Put the cursor into the search line."""

@@ -68,6 +68,10 @@ class FormModel:
         if value != self.preset_value(path):
             self._values[path] = value
 
+    def typed(self) -> dict[str, str]:
+        """The texts of changed fields by path, to be set again later."""
+        return {path: self.text(path) for path in self.changed()}
+
     def reset(self, path: str) -> None:
         """Back to the preset's value."""
         for typed in (self._texts, self._values, self._errors):

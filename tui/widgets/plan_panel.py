@@ -10,11 +10,16 @@ from textual.widgets import Static
 
 from presets import config as configs
 from presets.estimate import Figure
+from presets.memory_fit import Level
+from runs.memory_check import PastChecks
 from tui.figures import count, duration, num_bytes
 from tui.plan import Plan, dataset_sentence
 from tui.safe_text import FAINT, MUTED, safe_lines, safe_text
 
 _UNKNOWN = "unknown"
+FIT_STYLES: dict[Level, str] = {
+    "green": "$text-success", "amber": "$text-warning", "red": "$text-error", "unknown": FAINT,
+}  # fmt: skip
 
 
 class PlanPanel(VerticalScroll):
@@ -58,25 +63,60 @@ def plan_content(plan: Plan, width: int) -> Content:
 
 def _figures(plan: Plan, width: int) -> Content:
     figures = plan.estimate
-    memory = _approximate(figures.memory_bytes, num_bytes)
+    memory = "memory/device" if plan.config.launch.num_processes > 1 and figures.on_gpu else "memory"
+    style, fit = FIT_STYLES[plan.fit.level], plan.fit
+    needed = f"~{num_bytes(fit.needed_bytes)}  {fit.sign} {fit.word}"
+    is_narrow = len(memory) + 1 + len(needed) > width  # then the word stands a line lower
+    if is_narrow:
+        needed = f"~{num_bytes(fit.needed_bytes)}  {fit.sign}"
     rows = [
-        ("parameters", count(figures.parameters.total)),
-        ("sequences", _approximate(figures.rows, count)),
-        ("steps", _plainly(figures.steps)),
-        ("tokens", _approximate(figures.tokens, count)),
-        ("memory/device" if plan.config.launch.num_processes > 1 else "memory", memory),
-        ("time", _approximate(figures.time_s, duration)),
-        ("", _range(figures.time_s)),
-        ("device", safe_text(figures.device, 60)),
+        ("parameters", count(figures.parameters.total), "bold"),
+        ("sequences", _approximate(figures.rows, count), "bold"),
+        ("steps", _plainly(figures.steps), "bold"),
+        ("tokens", _approximate(figures.tokens, count), "bold"),
+        (memory, needed, f"bold {style}"),
+        ("", fit.word if is_narrow else "", f"bold {style}"),
+        ("", _of_what(plan, width), style if fit.level in ("amber", "red") else FAINT),
+        ("", past_words(plan.past, width), FAINT),
+        ("time", _approximate(figures.time_s, duration), "bold"),
+        ("", _range(figures.time_s), FAINT),
+        ("device", safe_text(figures.device, 60), "bold"),
     ]
     lines = [
-        Content.assemble((label, MUTED), " " * max(width - cell_len(label) - cell_len(value), 1), (value, "bold"))
+        Content.assemble(
+            (label, MUTED), " " * max(width - cell_len(label) - cell_len(value), 1), (safe_text(value), style)
+        )
         if label
-        else Content.styled(value.rjust(width), FAINT)
-        for label, value in rows
+        else Content.styled(safe_text(value.rjust(width)), style)
+        for label, value, style in rows
         if value
     ]
     return Content("\n").join(lines)
+
+
+def _of_what(plan: Plan, width: int) -> str:
+    """What the memory is compared with; the shorter sentence where the panel is narrow."""
+    fit = plan.fit
+    if fit.level == "unknown":
+        return "" if plan.machine.num_gpus is None else "the device's memory is unknown"
+    free = f"{num_bytes(fit.free_bytes)} of {num_bytes(fit.total_bytes)} free"
+    whole = f"at most {num_bytes(fit.high_bytes)}, {free}"
+    return whole if len(whole) <= width else free
+
+
+def past_words(past: PastChecks, width: int) -> str:
+    """How this estimate compares with what runs here measured; empty without any that did."""
+    if past.same is not None:
+        check = past.same.check
+        measured = f"measured {num_bytes(check.measured_bytes)}"
+        whole = f"{measured} in {safe_text(past.same.name, 20)}, as large"
+        return whole if cell_len(whole) <= width else f"{measured} before"
+    if not past.num:
+        return ""
+    runs = "1 run" if past.num == 1 else f"{past.num} runs"
+    share = f"{past.low:.0%}" if past.low == past.high else f"{past.low:.0%} … {past.high:.0%}"
+    whole = f"{runs} here took {share} of it"
+    return whole if len(whole) <= width else f"took {share} before"
 
 
 def _approximate(figure: Figure, write: object) -> str:
@@ -127,8 +167,13 @@ def _changes(plan: Plan) -> Content:
 
 
 def _command(plan: Plan) -> Content:
-    head = Content.styled("command", "$text-primary")
-    return Content("\n").join([head, Content(safe_lines(plan.launch.command(), 2000))])
+    lines = []
+    if plan.command and not plan.problems:
+        lines.append(Content.assemble(("from a shell", "$text-primary"), ("  y copies it", FAINT)))
+        lines.append(Content(safe_text(plan.command, 4000)))
+        lines.append(Content())
+    lines.append(Content.styled("command", "$text-primary"))
+    return Content("\n").join([*lines, Content(safe_lines(plan.launch.command(), 2000))])
 
 
 def _bases(plan: Plan) -> Content:

@@ -26,8 +26,8 @@ _MARKED = "✓"
 
 class _Options(OptionList):
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", "Down", show=False),
-        Binding("k", "cursor_up", "Up", show=False),
+        Binding("j", "cursor_down", show=False),
+        Binding("k", "cursor_up", show=False),
     ]
 
 
@@ -49,6 +49,7 @@ class PresetList(Vertical):
         self._presets: dict[str, Preset] = {}
         self._problems: dict[str, Problem] = {}
         self._marked: set[str] = set()
+        self._own: tuple[Preset, ...] = ()
         self._options = _Options(markup=False)
         self._summary = Static(id="summary")
 
@@ -65,23 +66,36 @@ class PresetList(Vertical):
         """The list itself, for focus."""
         return self._options
 
-    def load(self, shipped: tuple[Preset, ...], own: tuple[Preset, ...], broken: tuple[Problem, ...]) -> None:
-        """Show these presets, the cursor where it was."""
+    def load(
+        self,
+        shipped: tuple[Preset, ...],
+        own: tuple[Preset, ...],
+        broken: tuple[Problem, ...],
+        copies: tuple[Preset, ...] = (),
+    ) -> None:
+        """Show these presets, the cursor where it was. copies: of runs, saved nowhere."""
         options = self.options
-        at = options.highlighted
-        self._presets = {preset_key(preset): preset for preset in (*shipped, *own)}
+        at, before = options.highlighted, self._key_here
+        self._presets = {preset_key(preset): preset for preset in (*shipped, *copies, *own)}
+        self._own = own
         self._problems = {f"broken:{number}": problem for number, problem in enumerate(broken)}
         self._marked &= self._presets.keys()
         with self.prevent(OptionList.OptionHighlighted):
             options.clear_options()
             options.add_options([Option(self._line(preset), id=preset_key(preset)) for preset in shipped])
+            if copies:
+                options.add_option(Option(Content.styled("copies, not saved", "$text-primary"), disabled=True))
+            options.add_options([Option(self._line(preset), id=preset_key(preset)) for preset in copies])
             if own or broken:
                 options.add_option(Option(Content.styled("yours", "$text-primary"), disabled=True))
             options.add_options([Option(self._line(preset), id=preset_key(preset)) for preset in own])
             for id, problem in self._problems.items():
                 name = problem.paths[0].rsplit("/", 1)[-1] if problem.paths else "?"
                 options.add_option(Option(Content.assemble(("✗ ", "$text-error"), plain(name, 18)), id=id))
-        options.highlighted = at if at is not None and at < options.option_count else 0
+        if before in self._presets or before in self._problems:
+            options.highlighted = options.get_option_index(before)
+        else:
+            options.highlighted = min(at or 0, options.option_count - 1)
 
     def choose(self, preset: Preset) -> None:
         """Put the cursor on a preset of that name and origin."""
@@ -90,15 +104,28 @@ class PresetList(Vertical):
     @property
     def chosen(self) -> tuple[Preset, ...]:
         """The marked presets, in the list's order; with fewer than two, the one under the cursor besides."""
-        at = self.options.highlighted
-        here = None if at is None else self.options.get_option_at_index(at).id
+        here = self._key_here
         wanted = self._marked | ({here} if here and len(self._marked) < 2 else set())
         return tuple(preset for key, preset in self._presets.items() if key in wanted)
 
+    @property
+    def own(self) -> tuple[Preset, ...]:
+        """The presets of one's own that are saved."""
+        return self._own
+
+    @property
+    def here(self) -> Preset | None:
+        """The preset under the cursor; None on a file that cannot be read."""
+        return self._presets.get(self._key_here)
+
+    @property
+    def _key_here(self) -> str:
+        at = self.options.highlighted
+        return "" if at is None else self.options.get_option_at_index(at).id or ""
+
     def toggle_mark(self) -> None:
         """Mark the preset under the cursor, or take its mark away."""
-        at = self.options.highlighted
-        key = "" if at is None else self.options.get_option_at_index(at).id or ""
+        key = self._key_here
         if key in self._presets:
             self._marked ^= {key}
             self.options.replace_option_prompt(key, self._line(self._presets[key]))

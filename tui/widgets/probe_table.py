@@ -1,23 +1,44 @@
-"""The probes at one step: tokens for each mask or labels of a text, how they moved, and texts that go on."""
+"""The probes over the run: what the model says at one step, and the rank of what belongs there."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Sequence
+from typing import ClassVar
 
 from textual import events
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Static
 
-from runs.events import Candidate, Probed, ProbeResult
-from tui.safe_text import FAINT, plain, safe_text
+from runs.events import Probed
+from tui.safe_text import FAINT, plain, safe_lines
+from tui.widgets.probe_lines import fit_probes
+from tui.widgets.rank_curve import rank_lines, ranks_of
+from tui.widgets.sparkline import draws_ascii
 
-_BAR_WIDTH = 12
-_MOVED = 0.005
+_IN_ASCII = str.maketrans("▁▂▃▄▅▆▇█▏▲▼→·•●┈", "_.-=+*#@|^v>.+O.")
+"""Bars, signs and lines in characters that every terminal has; each takes one cell as before."""
+_SCRUBBER_FROM = 9  # lines of a pane that has one for it
+_MOST_DRAWN = 400  # probings; a thousand of many sentences would take longer than a key may
+_CURVE_FROM, _CURVE_MOST = 8, 18  # lines left by the words from which the ranks stand below them, and at most
 
 
 class ProbeTable(Static, can_focus=True):
-    """Shows the newest probing until a person goes back to an earlier one."""
+    """Shows the newest probing until a person goes back to an earlier one; words, or their ranks as curves."""
+
+    HELP = (
+        "What the model says of each sentence at one step, with the probability over the whole vocabulary. "
+        "← and → go to earlier and later probings, home and end to the first and the newest. w shows the rank of "
+        "the word that belongs in each mask as a curve, with rank 1 at the top; B edits the sentences."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "scrub(-1)", "Earlier", show=False, tooltip="The probing before."),
+        Binding("right", "scrub(1)", "Later", show=False, tooltip="The probing after."),
+        Binding("shift+left", "scrub(-10)", "10 earlier", show=False, tooltip="Ten probings back."),
+        Binding("shift+right", "scrub(10)", "10 later", show=False, tooltip="Ten probings on."),
+        Binding("home", "scrub(-1000000)", "First", show=False, tooltip="The first probing."),
+        Binding("end", "scrub(1000000)", "Newest", show=False, tooltip="The newest probing, and follow."),
+        Binding("w", "turn", "Words, ranks", tooltip="Words at one step, or the rank of what belongs there."),
+    ]
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__("", id=id, classes="pane")
@@ -25,6 +46,7 @@ class ProbeTable(Static, can_focus=True):
         self._probes: tuple[Probed, ...] = ()
         self._at: int | None = None  # None follows the newest
         self._why_empty = ""
+        self._is_curve = False
 
     def show(self, probes: tuple[Probed, ...], why_empty: str = "no probes yet") -> None:
         """Take all probings, oldest first; a place that was chosen stays chosen."""
@@ -45,6 +67,15 @@ class ProbeTable(Static, can_focus=True):
         self._at = None if at >= newest else at
         self._draw()
 
+    def action_scrub(self, by: int) -> None:
+        """The same, by a key."""
+        self.scrub(by)
+
+    def action_turn(self) -> None:
+        """From words to ranks and back."""
+        self._is_curve = not self._is_curve
+        self._draw()
+
     @property
     def step(self) -> int | None:
         """The step that is shown."""
@@ -63,135 +94,63 @@ class ProbeTable(Static, can_focus=True):
         if not width or not height:
             return
         if not self._probes:
-            self.border_title = "Probes"
+            self.border_title, self.border_subtitle = "Probes", ""
             self.update(plain(self._why_empty, style=FAINT), layout=False)
             return
         index = self._index
         now = self._probes[index]
-        before = self._probes[index - 1] if index else None
-        self.border_title = f"Probes @{now.step:,}"
+        self.border_title = f"{'Ranks' if self._is_curve else 'Probes'} @{now.step:,}"
         self.border_subtitle = Content(self._places(index))
-        lines = fit_probes(now.probes, before, width, height)
-        self.update(Content("\n").join(lines), layout=False)
+        has_scrubber = len(self._probes) > 1 and height >= _SCRUBBER_FROM
+        room = height - has_scrubber
+        if self._is_curve:
+            lines = self._curves(index, width, room)
+        else:
+            before = self._probes[index - 1] if index else None
+            past, _ = spread(self._probes, index)
+            lines = fit_probes(now.probes, before, width, room, past)
+            if room - len(lines) > _CURVE_FROM and any(probe.expected for probe in now.probes):
+                lines.append(Content(""))
+                lines += self._curves(index, width, min(_CURVE_MOST, room - len(lines)))
+        if has_scrubber:
+            lines += [Content("")] * (room - len(lines))
+            lines.append(scrubber([probed.step for probed in self._probes], index, width))
+        shown = Content("\n").join(lines)
+        if draws_ascii(self.app):
+            shown = Content(safe_lines(shown.plain.translate(_IN_ASCII), len(shown)), spans=list(shown.spans))
+        self.update(shown, layout=False)
+
+    def _curves(self, index: int, width: int, height: int) -> list[Content]:
+        ranks = ranks_of(*spread(self._probes, index))
+        at, last = self._probes[index].step, self._probes[-1].step
+        return rank_lines(ranks, at, last, width, height, only_ascii=draws_ascii(self.app))
 
     def _places(self, index: int) -> str:
         if len(self._probes) < 2:
             return ""
         earlier = f"◀ {self._probes[index - 1].step:,}" if index else "◀"
         later = f"{self._probes[index + 1].step:,} ▶" if index + 1 < len(self._probes) else "newest"
-        return f"{earlier} · {later}"
+        has_words = any(probe.expected for probe in self._probes[index].probes)
+        turn = f" · w {'words' if self._is_curve else 'ranks'}" if has_words or self._is_curve else ""
+        return f"{earlier} · {later}{turn}"
 
 
-def fit_probes(probes: Sequence[ProbeResult], before: Probed | None, width: int, height: int) -> list[Content]:
-    """As many candidates for each mask, and lines of each text that goes on, as fit.
-
-    Where not even one does, a sign says how many are missing.
-    """
-    texts = [_generated(probe, width, height) for probe in probes]
-    parts = [len(mask) for probe in probes for mask in probe.masks] + [len(text) for text in texts]
-    most = min(max(parts, default=1), height)
-    for num in range(most, 0, -1):
-        num_lines = len(probes) + sum(min(part, num) for part in parts)
-        for spaced in (True, False):
-            if num_lines + (len(probes) - 1 if spaced else 0) <= height:
-                return _lines(probes, texts, before, width, num, spaced)
-    lines = _lines(probes, texts, before, width, 1, False)
-    if len(lines) <= height:
-        return lines
-    return [*lines[: height - 1], plain(f"… {len(lines) - height + 1} more lines: z enlarges", style=FAINT)]
+def spread(probes: tuple[Probed, ...], index: int) -> tuple[tuple[Probed, ...], int]:
+    """As many of them as a picture has columns, from end to end, with that one, and which it is among them."""
+    every = -(-len(probes) // _MOST_DRAWN)
+    picked = sorted({*range(0, len(probes), every), index, len(probes) - 1})
+    return tuple(probes[place] for place in picked), picked.index(index)
 
 
-def _lines(
-    probes: Sequence[ProbeResult],
-    texts: Sequence[Sequence[str]],
-    before: Probed | None,
-    width: int,
-    num: int,
-    spaced: bool,
-) -> list[Content]:
-    """At most `num` candidates of a mask and lines of a text. texts: how each goes on, wrapped."""
-    earlier = {probe.text: probe for probe in before.probes} if before else {}
-    lines: list[Content] = []
-    for probe, text in zip(probes, texts, strict=True):
-        if spaced and lines:
-            lines.append(Content(""))
-        unknown = f"  ({probe.num_unknown} unknown)" if probe.num_unknown else ""
-        lines.append(plain(_sentence(probe.text, width - len(unknown)) + unknown, style="bold"))
-        last = earlier.get(probe.text)
-        for number, mask in enumerate(probe.masks):
-            old = last.masks[number] if last is not None and number < len(last.masks) else None
-            lead = f"{number + 1} " if len(probe.masks) > 1 else "  "
-            step = before.step if before else 0
-            lines += [_candidate(candidate, old, step, lead, width) for candidate in mask[:num]]
-        lines += [plain(line) for line in _first(text, num, width)]
-    return lines
-
-
-def _generated(probe: ProbeResult, width: int, num: int) -> list[str]:
-    """How a text goes on, in at most `num` lines; slow, so done once, and cut by `_first`."""
-    return textwrap.wrap(
-        safe_text(probe.generated, 4000),
-        max(width, 12),
-        max_lines=num,
-        placeholder=" …",
-        initial_indent="  →",
-        subsequent_indent="  ",
+def scrubber(steps: list[int], index: int, width: int) -> Content:
+    """All probings as dots along the steps, with the one that is shown, and which of how many it is."""
+    tail = f"  {index + 1:,} of {len(steps):,}"
+    room = max(2, width - len(tail))
+    last = steps[-1] or 1
+    cells = ["·"] * room
+    for step in steps:
+        cells[min(room - 1, step * (room - 1) // last)] = "•"
+    at = min(room - 1, steps[index] * (room - 1) // last)
+    return Content.assemble(
+        ("".join(cells[:at]), FAINT), ("●", "$text-accent bold"), ("".join(cells[at + 1 :]), FAINT), (tail, FAINT)
     )
-
-
-def _first(lines: Sequence[str], num: int, width: int) -> list[str]:
-    """The first `num` lines; a `…` stands for the rest."""
-    if len(lines) <= num:
-        return list(lines)
-    last = lines[num - 1]
-    while len(last) + 2 > max(width, 12):
-        before, _, _ = last.rpartition(" ")
-        if not before.strip():
-            return [*lines[: num - 1], last[: max(width, 12) - 1] + "…"]
-        last = before.rstrip()
-    return [*lines[: num - 1], f"{last} …"]
-
-
-def _sentence(text: str, width: int) -> str:
-    """The sentence, cut where its mask is not when it is too long."""
-    text = safe_text(text, 400)
-    if len(text) <= width:
-        return text
-    mask = text.find("[MASK]")
-    start = max(0, min(mask + 6 + (width - 6) // 2 - width, len(text) - width)) if mask >= 0 else 0
-    cut = text[start : start + width]
-    if start:
-        cut = "…" + cut[1:]
-    return cut if start + width >= len(text) else cut[:-1] + "…"
-
-
-def _candidate(
-    candidate: Candidate, old: tuple[Candidate, ...] | None, step: int, lead: str, width: int
-) -> Content:
-    room = max(6, min(16, (width - 18) // 3))
-    word = safe_text(candidate.token, room).ljust(room)
-    bar_width = max(4, min(_BAR_WIDTH, width - room - 28))
-    length = candidate.probability * bar_width
-    bar = ("▇" * round(length) or "▏").ljust(bar_width)
-    parts: list[Content | str | tuple[str, str]] = [
-        f"{lead}{word} ",
-        (bar, "$text-primary"),
-        f" {candidate.probability:6.1%}",
-    ]
-    free = width - len(lead) - room - bar_width - 10
-    parts.append((next((f"  {words}" for words in _moved(candidate, old, step) if len(words) <= free), ""), FAINT))
-    return Content.assemble(*parts)
-
-
-def _moved(candidate: Candidate, old: tuple[Candidate, ...] | None, step: int) -> tuple[str, ...]:
-    """How it moved since the step before, in a long and in a short form."""
-    if old is None:
-        return ()
-    was = next((one.probability for one in old if one.token == candidate.token), None)
-    if was is None:
-        return f"▲ new since @{step:,}", "▲ new"
-    difference = candidate.probability - was
-    if abs(difference) < _MOVED:
-        return ()
-    sign = "▲" if difference > 0 else "▼"
-    return f"{sign} was {was:.1%} @{step:,}", f"{sign} was {was:.1%}"

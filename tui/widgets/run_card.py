@@ -10,6 +10,7 @@ from textual.widgets import Static
 from runs.reader import RunSnapshot
 from runs.status import SIGNS, RunStatus
 from tui.figures import elapsed
+from tui.memory_words import memory_words
 from tui.run_words import STATE_STYLES, clock_time, lost_words, place_words, way_on
 from tui.safe_text import FAINT, plain, safe_text
 
@@ -86,7 +87,7 @@ def card_lines(snapshot: RunSnapshot, now: float, place: int = 0, is_ours: bool 
         lost = ((lost_words(snapshot), "bold $text-warning"),) if lost_words(snapshot) else ()
         proof = status.outcome.proof if status.outcome is not None else ""
         proven = ((f"✓ checked at its end: {safe_text(proof, 200)}", FAINT),) if proof else ()
-        return ((f"{reason}. {keys}" if reason else keys, ""), *lost, *leftover, *proven)
+        return ((f"{reason}. {keys}" if reason else keys, ""), *lost, *leftover, *proven, *_memory(snapshot))
     if state == "lost":
         return ((f"{reason}.", ""), (way_on(snapshot, is_ours), ""))
     if state == "stalled":
@@ -94,7 +95,13 @@ def card_lines(snapshot: RunSnapshot, now: float, place: int = 0, is_ours: bool 
         return ((f"{reason}.{keys}", ""),)
     if state in ("stopping", "pausing"):
         return countdown_lines(status, now)
-    return leftover if state == "finished" else ()
+    return (*leftover, *_memory(snapshot)) if state == "finished" else ()
+
+
+def _memory(snapshot: RunSnapshot) -> tuple[_Line, ...]:
+    """How good the estimate before the start was, once the run has ended."""
+    words = memory_words(snapshot)
+    return ((f"{words[:1]} memory: {words[2:]}", FAINT),) if words else ()
 
 
 def countdown_lines(status: RunStatus, now: float) -> tuple[_Line, ...]:

@@ -1,209 +1,276 @@
-"""The list of runs as a table; rows are changed by their key, so that it never jumps under the cursor."""
+"""The list of runs: thousands of lines, of which only those in view are drawn, and only where they changed."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Collection, Mapping
+from typing import ClassVar
 
-from rich.text import Text
-from textual.widgets import DataTable
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
 
-from runs.clock import local_time
-from runs.status import SIGNS, State
-from runs.summary import RunSummary
-from tui.figures import elapsed, num_bytes
-from tui.index_feed import Place
-from tui.run_words import ordinal, steps_words
-from tui.safe_text import safe_text
+from runs.run_summary import RunSummary
+from tui.places import Place
+from tui.run_cells import about_of
+from tui.run_columns import Column, column_of, fitting, with_longer_names, with_one_more
+from tui.run_listing import Heading, Line, Listing
+from tui.widgets.run_painter import GUTTER, RunPainter, column_at
 
-MOST_ROWS = 500
-_BARS = "▁▂▃▄▅▆▇█"
-_STATE_STYLES: dict[State, str] = {"running": "green", "finished": "green", "failed": "red", "lost": "red",
-                                   "stalled": "yellow", "stopping": "yellow", "pausing": "yellow",
-                                   "paused": "yellow"}  # fmt: skip
+_LOOKED_AT = 200
 
 
-@dataclass(frozen=True)
-class _Column:
-    """priority 0 is always shown; those with higher ones go first when it is narrow."""
+class RunTable(ScrollView, can_focus=True):
+    """Shows the lines it is given; the cursor stays on its run, whatever comes above it."""
 
-    key: str
-    label: str
-    width: int
-    priority: int = 0
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *("run-table--header", "run-table--cursor", "run-table--marked", "run-table--heading"),
+        *("run-table--good", "run-table--bad", "run-table--warn", "run-table--faint"),
+    }
+    DEFAULT_CSS = """
+    RunTable { overflow-x: hidden; overflow-y: auto; }
+    RunTable > .run-table--header { color: $foreground 60%; }
+    RunTable > .run-table--cursor { background: $primary 35%; color: $foreground; }
+    RunTable > .run-table--marked { color: $accent; text-style: bold; }
+    RunTable > .run-table--heading { color: $foreground; text-style: bold; }
+    RunTable > .run-table--good { color: $text-success; }
+    RunTable > .run-table--bad { color: $text-error; }
+    RunTable > .run-table--warn { color: $text-warning; }
+    RunTable > .run-table--faint { color: $foreground 60%; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "move(-1)", show=False),
+        Binding("down", "move(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+        Binding("home", "move(-1_000_000_000)", show=False),
+        Binding("end", "move(1_000_000_000)", show=False),
+        Binding("left", "fold(True)", show=False),
+        Binding("right", "fold(False)", show=False),
+        Binding("enter", "open", show=False),
+    ]
 
+    class Moved(Message):
+        """The cursor stands on another line."""
 
-_COLUMNS = (
-    _Column("state", "state", 10),
-    _Column("name", "name", 15),
-    _Column("preset", "preset", 13, 3),
-    _Column("data", "data", 14, 2),
-    _Column("step", "step", 13),
-    _Column("best", "best", 6),
-    _Column("last", "last", 6, 1),
-    _Column("time", "time", 7, 1),
-    _Column("curve", "val loss", 12, 4),
-    _Column("created", "created", 12, 5),
-    _Column("size", "size", 7, 6),
-    _Column("about", "tags, cause", 14, 3),
-)
-_WIDE_ABOUT = _Column("about", "tags, cause", 26, 1)  # one of the runs has more to say than fits
-_PADDING = 2
-_FRAME = 2
-_RIGHT = frozenset({"step", "best", "last", "time", "size"})
+    class Opened(Message):
+        """A run is to be watched."""
 
+    class Folded(Message):
+        """A heading is to hide its runs, or to show them."""
 
-class RunTable(DataTable[Text]):
-    """Shows at most 500 runs; which ones they are is said by the screen."""
+        def __init__(self, key: str, *, fold: bool) -> None:
+            super().__init__()
+            self.key, self.fold = key, fold
+
+    class HeaderClicked(Message):
+        """The list is to be sorted by that field."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
 
     def __init__(self, id: str | None = None) -> None:
-        super().__init__(cursor_type="row", id=id, classes="pane", zebra_stripes=False)
-        self._cells: dict[str, dict[str, str]] = {}
-        self._shown_columns: tuple[tuple[str, int], ...] = ()
-        self._order: tuple[str, ...] = ()
-        self._rows: tuple[RunSummary, ...] = ()
+        super().__init__(id=id, classes="pane")
+        self.cursor_row = 0
+        self.num_hidden_columns = 0
+        self._lines: tuple[Line, ...] = ()
+        self._columns: tuple[Column, ...] = ()
+        self._listing = Listing()
+        self._metrics: Collection[str] = ()
         self._places: Mapping[str, Place] = {}
-        self._read_only: frozenset[str] = frozenset()
+        self._marked: Collection[str] = ()
+        self._painted: dict[int, Strip] = {}
+        self._painter = RunPainter(self._style)
+
+    @property
+    def row_count(self) -> int:
+        """Lines, headings too."""
+        return len(self._lines)
+
+    @property
+    def line(self) -> Line | None:
+        """The line under the cursor."""
+        return self._lines[self.cursor_row] if self.cursor_row < len(self._lines) else None
 
     @property
     def selected_id(self) -> str | None:
-        """The id of the run under the cursor."""
-        if not self.row_count or not self.is_valid_row_index(self.cursor_row):
-            return None
-        return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
+        """The id of the run under the cursor; None on a heading."""
+        return self.line.id if isinstance(self.line, RunSummary) else None
 
     def show(
-        self, rows: tuple[RunSummary, ...], places: Mapping[str, Place], read_only: frozenset[str] = frozenset()
+        self,
+        lines: tuple[Line, ...],
+        listing: Listing,
+        places: Mapping[str, Place],
+        metrics: Collection[str],
+        marked: Collection[str],
     ) -> None:
-        """Take the runs in the order in which they are to stand; the cursor stays on its run.
+        """Take the lines in the order in which they are to stand; the cursor stays on its run.
 
-        places: of those in the queue, by id. read_only: ids of runs that are not ours to change.
+        places: of those in the queue, by id. marked: ids of the runs that the next action is about.
         """
-        self._rows = rows = rows[:MOST_ROWS]
-        self._places, self._read_only = places, read_only
-        cells = {row.id: self._cells_of(row) for row in rows}
-        wide = any(len(texts["about"]) > _COLUMNS[-1].width for texts in cells.values())
-        columns = _fitting(self.size.width or 80, wide)
-        order = tuple(row.id for row in rows)
-        if columns != self._shown_columns or not self._is_kept(order):
-            self._rebuild(rows, columns, cells)
-            return
-        wanted = set(order)
-        for gone in [id for id in self._order if id not in wanted]:
-            self.remove_row(gone)
-            del self._cells[gone]
-        for row in rows:
-            texts = cells[row.id]
-            before = self._cells[row.id]
-            for key, _ in columns:
-                if texts[key] != before[key]:
-                    self.update_cell(row.id, key, _styled(row, key, texts[key]))
-            self._cells[row.id] = texts
-        self._order = order
+        before = self._key_at(self.cursor_row)
+        offset = self.cursor_row - round(self.scroll_y)
+        self._lines, self._listing, self._places, self._marked = lines, listing, places, marked
+        self._metrics = metrics
+        if any(column.key == "age" for column in self._columns):
+            self._painter.forget()
+        self._choose_columns()
+        if before and self._key_at(self.cursor_row) != before:
+            found = next((at for at, line in enumerate(lines) if _key(line) == before), None)
+            if found is not None:
+                self.cursor_row = found
+                self._grow()
+                self.scroll_to(y=max(0, found - offset), animate=False, immediate=True)
+        self.cursor_row = max(0, min(self.cursor_row, len(lines) - 1))
+        if not before and isinstance(self.line, Heading) and not self.line.is_folded:
+            self.cursor_row = 1  # what one wants at first is a run
+        self._grow()
+        self._repaint()
+
+    def move_to(self, id: str) -> None:
+        """Put the cursor on a run, if it is listed."""
+        for at, line in enumerate(self._lines):
+            if _key(line) == id:
+                self._go(at)
+                return
 
     def on_resize(self) -> None:
         """Take columns in or out as there is room."""
-        self.show(self._rows, self._places, self._read_only)
+        self._choose_columns()
+        self._grow()
+        self._forget()
+        self.refresh()
 
-    def _cells_of(self, row: RunSummary) -> dict[str, str]:
-        return cells_of(row, self._places.get(row.id), row.id in self._read_only)
+    def action_move(self, by: int) -> None:
+        """Move the cursor by so many lines."""
+        self._go(self.cursor_row + by)
 
-    def _is_kept(self, order: tuple[str, ...]) -> bool:
-        """Whether the rows only lose some: then nothing has to be built anew."""
-        known = set(order)
-        return tuple(id for id in self._order if id in known) == order
+    def action_page(self, by: int) -> None:
+        """Move the cursor by as many lines as are in view."""
+        self._go(self.cursor_row + by * max(1, self.size.height - 2))
 
-    def _rebuild(
-        self,
-        rows: tuple[RunSummary, ...],
-        columns: tuple[tuple[str, int], ...],
-        cells: dict[str, dict[str, str]],
-    ) -> None:
-        selected = self.selected_id
-        offset = self.scroll_y
-        self.clear(columns=True)
-        labels = {column.key: column.label for column in _COLUMNS}
-        for key, width in columns:
-            label = Text(labels[key], justify="right" if key in _RIGHT else "left")
-            self.add_column(label, width=width, key=key)
-        self._cells = cells
-        for row in rows:
-            texts = self._cells[row.id]
-            self.add_row(*(_styled(row, key, texts[key]) for key, _ in columns), key=row.id)
-        self._shown_columns = columns
-        self._order = tuple(row.id for row in rows)
-        if selected in self._cells:
-            self.move_cursor(row=self._order.index(selected), animate=False, scroll=False)
-            self.scroll_to(y=offset, animate=False)
+    def action_open(self) -> None:
+        """Watch the run, or fold the group."""
+        if isinstance(self.line, Heading):
+            self.post_message(self.Folded(self.line.key, fold=not self.line.is_folded))
+        elif self.line is not None:
+            self.post_message(self.Opened())
+
+    def action_fold(self, fold: bool) -> None:
+        """Hide or show the runs of the group in which the cursor stands."""
+        at = self.cursor_row
+        while 0 <= at < len(self._lines):
+            line = self._lines[at]
+            if isinstance(line, Heading):
+                if line.is_folded != fold:
+                    self._go(at)
+                    self.post_message(self.Folded(line.key, fold=fold))
+                return
+            at -= 1
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose a line, open the one that is chosen, or sort by the column whose head it is."""
+        place = event.get_content_offset(self)
+        if place is None:
+            return
+        if place.y == 0:
+            column = column_at(self._columns, place.x)
+            if column is not None and column.sort:
+                self.post_message(self.HeaderClicked(column.sort))
+            return
+        at = round(self.scroll_y) + place.y - 1
+        if at >= len(self._lines):
+            return
+        if at == self.cursor_row:
+            self.action_open()
+        else:
+            self._go(at)
+
+    def render_line(self, y: int) -> Strip:
+        """The head, or the line that stands there now."""
+        strip = self._strip(y)
+        self._painted[y] = strip
+        return strip
+
+    def notify_style_update(self) -> None:
+        """Colours have changed."""
+        super().notify_style_update()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._painted.clear()
+        self._painter.forget()
+
+    def _go(self, row: int) -> None:
+        row = max(0, min(row, len(self._lines) - 1))
+        if row == self.cursor_row:
+            return
+        before, self.cursor_row = self.cursor_row, row
+        top, height = round(self.scroll_y), max(1, self.size.height - 1)
+        if not top <= row < top + height:
+            self.scroll_to(y=row if row < top else row - height + 1, animate=False, immediate=True)
+        for at in (before, row):
+            self.refresh_line(at + 1)
+        self.post_message(self.Moved())
+
+    def _choose_columns(self) -> None:
+        looked_at = [line for line in self._lines[:_LOOKED_AT] if isinstance(line, RunSummary)]
+        has_much_to_say = any(len(about_of(row, self._places.get(row.id))) > 14 for row in looked_at)
+        width = (self.size.width or 78) - GUTTER
+        chosen = self._listing.columns
+        columns, self.num_hidden_columns = fitting(width, chosen, self._metrics, has_much_to_say)
+        extra = self._sorted_column(columns)
+        if extra is not None and not chosen:
+            columns = with_one_more(columns, extra, width)
+        names = (f"⊘ {row.name}" if row.read_only else row.name for row in looked_at)
+        self._columns = with_longer_names(columns, names, width)
+        self._painter.choose(self._columns, self._metrics)
+
+    def _sorted_column(self, columns: tuple[Column, ...]) -> Column | None:
+        """What it is sorted by is shown, also when that is none of the usual columns."""
+        if any(column.sort == self._listing.sort for column in columns) or self._listing.sort == "created":
+            return None
+        return column_of(self._listing.sort, self._metrics)
+
+    def _grow(self) -> None:
+        size = Size(self.size.width, len(self._lines) + 1)
+        if self.virtual_size != size:
+            self.virtual_size = size
+
+    def _repaint(self) -> None:
+        """Draw again the lines in view that look otherwise than they did."""
+        for y in range(self.size.height):
+            if self._painted.get(y) != self._strip(y):
+                self.refresh(Region(0, y, self.size.width, 1))
+
+    def _key_at(self, row: int) -> str:
+        return _key(self._lines[row]) if 0 <= row < len(self._lines) else ""
+
+    def _strip(self, y: int) -> Strip:
+        width, base = self.size.width, self.rich_style
+        if y == 0:
+            return self._painter.head(self._listing, width, base + self._style("header"))
+        at = round(self.scroll_y) + y - 1
+        if at >= len(self._lines):
+            return Strip.blank(width, base)
+        line, is_under_cursor = self._lines[at], at == self.cursor_row
+        if is_under_cursor:
+            base += self._style("cursor")
+        if isinstance(line, Heading):
+            return self._painter.heading(line, width, base + self._style("heading"))
+        return self._painter.run(
+            line, self._places.get(line.id), width, base,
+            is_marked=line.id in self._marked, is_under_cursor=is_under_cursor,
+        )  # fmt: skip
+
+    def _style(self, name: str) -> Style:
+        return self.get_component_rich_style(f"run-table--{name}", partial=True)
 
 
-def cells_of(row: RunSummary, place: Place | None = None, is_read_only: bool = False) -> dict[str, str]:
-    """A run's cells as safe text. place: of one that waits; its number stands where its steps would."""
-    waits = place.reason if place is not None and "in the queue" not in place.reason else ""
-    cause = row.root_cause or row.remark
-    said = ["⊘ read-only" if is_read_only else "", waits, cause]
-    said += [" ".join(f"#{tag}" for tag in row.tags), row.note]
-    return {
-        "state": f"{SIGNS[row.status.state]} {row.status.state}",
-        "name": safe_text(f"⊘ {row.name}" if is_read_only else row.name, 16),
-        "preset": safe_text(row.preset, 14),
-        "data": safe_text(re.sub(r" \((embedded|hub)\)$", "", row.dataset), 14),  # a hub's name has a slash
-        "step": f"{ordinal(place.number)} in queue" if place else steps_words(row.step, row.total_steps).strip(),
-        "best": _loss(row.best_loss),
-        "last": _loss(row.last_loss),
-        "time": elapsed(row.elapsed_s) if row.elapsed_s else "–",
-        "curve": spark(row.losses, 12),
-        "created": local_time(row.created, "%d %b %H:%M") if row.created else "",
-        "size": "" if row.num_bytes is None else num_bytes(row.num_bytes),
-        "about": safe_text("  ".join(part for part in said if part), 200),
-    }
-
-
-def spark(values: tuple[float, ...], width: int) -> str:
-    """A curve of one line: high is bad, low is good."""
-    if len(values) < 2:
-        return ""
-    groups = min(width, len(values))
-    means = []
-    for index in range(groups):
-        part = values[index * len(values) // groups : (index + 1) * len(values) // groups]
-        means.append(sum(part) / len(part))
-    low, high = min(means), max(means)
-    scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
-    return "".join(_BARS[round((mean - low) * scale)] for mean in means)
-
-
-def _fitting(width: int, has_much_to_say: bool) -> tuple[tuple[str, int], ...]:
-    """The columns that have room, the most important taken first; what is left over goes to the last words.
-
-    has_much_to_say: the last words get room to be read, at the cost of other columns.
-    """
-    all_columns = (*_COLUMNS[:-1], _WIDE_ABOUT) if has_much_to_say else _COLUMNS
-    room = width - _FRAME
-    taken: set[str] = set()
-    for column in sorted(all_columns, key=lambda column: column.priority):
-        if column.width + _PADDING <= room or column.priority == 0:
-            taken.add(column.key)
-            room -= column.width + _PADDING
-    widths = [(column.key, column.width) for column in all_columns if column.key in taken]
-    if widths[-1][0] == "about" and room > 0:
-        widths[-1] = ("about", widths[-1][1] + room)
-    return tuple(widths)
-
-
-def _loss(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _styled(row: RunSummary, key: str, text: str) -> Text:
-    style = ""
-    if key == "state":
-        style = _STATE_STYLES.get(row.status.state, "")
-    elif key in ("preset", "data", "created", "size", "curve"):
-        style = "dim"
-    elif key == "about" and row.root_cause:
-        style = "red"
-    justify: Literal["left", "right"] = "right" if key in _RIGHT else "left"
-    return Text(safe_text(text), style=style, justify=justify, no_wrap=True, overflow="ellipsis")
+def _key(line: Line) -> str:
+    return line.id if isinstance(line, RunSummary) else line.key
