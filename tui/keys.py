@@ -207,13 +207,15 @@ class OwnKeys:
 
 
 def every_scope() -> dict[str, tuple[Command, ...]]:
-    """All commands of all screens and panes, by the name of their screen; imports every screen."""
+    """All commands of all screens and panes, by the name of their screen; imports every screen and widget."""
     import importlib
+    import pkgutil
 
     from textual.widget import Widget
 
-    for name in _SCREENS:
-        importlib.import_module(f"tui.screens.{name}")
+    for package in ("tui.screens", "tui.widgets", "tui.charts"):
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+            importlib.import_module(f"{package}.{module.name}")
     found: dict[str, tuple[Command, ...]] = {}
     waiting: list[Any] = [Widget]
     while waiting:
@@ -223,6 +225,3 @@ def every_scope() -> dict[str, tuple[Command, ...]]:
         if declared and kind.__module__.startswith("tui."):
             found.setdefault(scope_of(kind), declared)
     return found
-
-
-_SCREENS = ("launch", "monitor", "browse", "compare", "playground", "data", "preset_comparison")

@@ -41,20 +41,26 @@ class PaletteProvider(Provider):
     """Everything the palette has, in one order: what can be done, the runs, the looks."""
 
     async def startup(self) -> None:
-        """Let each part find what it has."""
+        """Let each part begin to find what it has.
+
+        Textual waits for this in the search that the next letter cancels, and a cancelled start is never made up
+        for: who types fast would find nothing (Textual 8.2). So nothing is waited for here.
+        """
         self._parts = [
             part(self.screen, self.match_style) for part in (CommandsProvider, RunsProvider, LooksProvider)
         ]
-        await asyncio.gather(*(part.startup() for part in self._parts))
+        self._begun = asyncio.gather(*(part.startup() for part in self._parts))
 
     async def discover(self) -> Hits:
         """What there is before anything is typed."""
+        await asyncio.shield(self._begun)
         for part in self._parts:
             async for hit in part.discover():
                 yield hit
 
     async def search(self, query: str) -> Hits:
         """What matches."""
+        await asyncio.shield(self._begun)
         for part in self._parts:
             async for hit in part.search(query):
                 yield hit

@@ -48,6 +48,7 @@ class HostileFolder:
             path.mkdir(parents=True, mode=0o700)
         self._payloads: Iterator[str] = itertools.cycle(writable(payload) for payload in payloads)
         self.num_placed = 0
+        self._sweep = self.next(60)
 
     def next(self, most: int = 4000) -> str:
         """The next payload."""
@@ -62,6 +63,7 @@ class HostileFolder:
             "TINYTRAIN_RUNS": str(self.runs),
             "TINYTRAIN_PRESETS": str(self.presets),
             "TINYTRAIN_CACHE": str(self.cache),
+            "XDG_STATE_HOME": str(self.folder / "state"),  # or it begins where the dashboard before it was left
             "HF_HOME": str(self.folder / "hub"),
             "HF_ENDPOINT": "http://127.0.0.1:9",
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "fakes")]),
@@ -85,8 +87,9 @@ class HostileFolder:
         return self._make()
 
     def run(self, ending: str = "failed", step: int = 300) -> RunFolder:
-        """A run with an attempt of every kind of record. ending: its state, or empty while it is live."""
+        """A run of a sweep, with an attempt of every kind of record. ending: its state; empty while it is live."""
         folder = self._make()
+        folder.write_about(msgspec.structs.replace(folder.about(), sweep=self._sweep))
         writer = AttemptWriter(folder)
         writer.start(step=0)
         writer.run_to(step)
@@ -111,6 +114,13 @@ class HostileFolder:
             folder.checkpoints_dir.mkdir(parents=True, exist_ok=True)
             (folder.checkpoints_dir / pointer).write_text(self.next(200), encoding="utf-8")
         return folder
+
+    def checkpoint(self, folder: RunFolder) -> Path:
+        """One that a run has on disk, whose contents are no model."""
+        path = folder.checkpoints_dir / "step-00000200"
+        path.mkdir(parents=True)
+        (path / "model.safetensors").write_text(self.next(), encoding="utf-8")
+        return path
 
     def foreign_run(self) -> RunFolder:
         """One that another machine, of a hostile name, started."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -38,6 +39,16 @@ class Viewer:
         self.found = Findings()
         environment = {**place.environment, "TEXTUAL_DEBUG": ""}
         self.program = PtyProgram(command(sanitiser), environment, _COLUMNS, _ROWS)
+
+    def look_into(self, key: str, title: str, *keys: str) -> None:
+        """Open a dialog, which has to show a payload below its title; press more keys there, and close it."""
+        self.press(key, click=False)
+        self.program.see(rf"(?s){title}.*{MARK}")
+        self.press(*keys, "\x1b", click=False)
+        deadline = time.monotonic() + _TRIES * _TRY_S
+        while title in "\n".join(self.program.screen()):
+            assert time.monotonic() < deadline, f"{title} was not closed"
+            time.sleep(0.03)
 
     def press(self, *keys: str, click: bool = True) -> None:
         """Press keys; look at the screen after each of them, and click on the payloads in it."""
@@ -94,6 +105,7 @@ class Viewer:
 def look_everywhere(place: HostileFolder, num_runs: int, is_long: bool) -> Findings:
     """Every screen and the dialogs; in the long form every page of each list, and more of them."""
     live = place.run("")
+    checkpoint = place.checkpoint(live)
     supervision = Supervision(live)
     supervision.state("running", message=place.next())
     try:
@@ -104,6 +116,7 @@ def look_everywhere(place: HostileFolder, num_runs: int, is_long: bool) -> Findi
             viewer.press(
                 "p", "\x1b", "s", "b", "\x1b", "\x1b[D", "\x1b[D", "\x1b[C", "?", "\x1b", "\x10", "w", "\x1b"
             )
+        _look_at_several_runs(viewer)
         viewer.go("3", "Runs ·")
         viewer.press(*["\x1b[6~"] * (30 if is_long else 1), "o", "\x1b[1~", "\x1b[B", click=False)
         for _ in range(num_runs):
@@ -122,12 +135,25 @@ def look_everywhere(place: HostileFolder, num_runs: int, is_long: bool) -> Findi
         return viewer.end()
     finally:
         supervision.close()
+        shutil.rmtree(checkpoint)  # or what looks next could resume from it
+
+
+def _look_at_several_runs(viewer: Viewer) -> None:
+    """From Monitor on: the sweep's table, Compare, Playground, and what each of them asks."""
+    viewer.look_into("S", "─ Sweep ", "\x1b[B", " ")
+    viewer.go("4", rf"(?s)─ Curves .*{MARK}|─ Runs .*{MARK}.*All settings")
+    viewer.press(*["\t"] * 5, "A", ".", click=False)
+    viewer.look_into("c", "─ Runs to compare ", "\x1b[B", " ", " ")
+    viewer.look_into("g", "─ Metric of the curves ", "\x1b[F")
+    viewer.go("5", rf"(?s)─ Text .*{MARK}")
+    viewer.press("w", "w", "w", click=False)
+    viewer.look_into("m", "─ Which checkpoint", "\x1b[B")
+    viewer.look_into("c", "─ Against which checkpoint", "\x1b[B")
 
 
 def look_briefly(place: HostileFolder) -> Findings:
-    """The broken build: Monitor and Runs are enough to see it leak; it may well crash."""
+    """The broken build: Runs, Monitor, Compare and Data are enough to see it leak; it may well crash."""
     viewer = Viewer(place, sanitiser=False)
-    with contextlib.suppress(AssertionError):
-        viewer.program.see("Presets|Runs|Log", 20.0)
-        viewer.press("3", "l", click=False)
+    viewer.program.see("Presets|Runs|Log")  # before this a control would measure nothing
+    viewer.press("3", "\r", "l", "4", "\t", "\t", "6", click=False)
     return viewer.end()

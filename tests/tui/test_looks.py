@@ -21,6 +21,7 @@ from tests.tui.looks import LOOKS, SIZES, look_of
 from tests.tui.pilots import until
 from tests.tui.stages import Stage
 from tui.app import TinyTrainApp
+from tui.widgets.plan_panel import plan_content
 
 KEPT = Path(__file__).parent / "kept_looks"
 _PATIENCE_S = 12.0
@@ -30,6 +31,7 @@ Visit = Callable[[Pilot[Any], Stage], Awaitable[None]]
 
 async def launch(pilot: Pilot[Any], stage: Stage) -> None:
     await pilot.press("1")
+    await until(pilot, lambda: "looking for GPUs" not in str(plan_content(pilot.app.screen.plan, 40)))  # type: ignore[attr-defined]
 
 
 async def monitor(pilot: Pilot[Any], stage: Stage) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import fake_engine
 import pytest
-from conftest import wait_until
 
 from runs.folder import all_runs
 from runs.lock import is_locked
 from runs.logout import LogoutRisk
 from runs.status import read_status
+from tests.conftest import wait_until
 from tui import doctor
 from tui.cli import main
 

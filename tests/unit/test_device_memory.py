@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from conftest import wait_until
 
 from runs import device_memory
 from runs.device_memory import DeviceMemory, gpus_of
@@ -20,6 +19,7 @@ from runs.hardware_feed import HardwareState
 from runs.nvml import NO_DRIVER
 from runs.processes import TAG_VARIABLE
 from runs.readings import DeviceProcess, DeviceReading, HardwareReading, HostReading
+from tests.conftest import wait_until
 
 FAKES = Path(__file__).parent.parent / "fakes"
 TAG = "run-of-a-test.1.abc"

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import wait_until
 
 from presets.config import with_values
 from presets.fields import Value
@@ -24,6 +23,7 @@ from runs.processes import TAG_VARIABLE, identify, this_host, this_process
 from runs.queue_entry import QueueEntry, owner_of, write_entry
 from runs.readings import DeviceReading, HardwareReading, HostReading
 from runs.status import State, StateRecord, tag_prefix
+from tests.conftest import wait_until
 
 GB = 1_000_000_000
 HOST = HostReading("box", "cpu", 0.0, (0.0,), 1, 2, None)

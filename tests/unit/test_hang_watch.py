@@ -12,7 +12,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import wait_until
 
 from presets.schema import RunConfig
 from runs.error_report import ErrorReport
@@ -22,6 +21,7 @@ from runs.lock import held_lock
 from runs.processes import TAG_VARIABLE, ProcessIdentity, identify, this_process
 from runs.rank_marks import Mark, RankMark, RankProcess, mark_file, process_file
 from runs.status import StateRecord, read_status, tag_prefix
+from tests.conftest import wait_until
 
 NOW = 1_760_000_000.0
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import wait_until
 
 from runs import processes
 from runs.processes import TAG_VARIABLE, ProcessIdentity
+from tests.conftest import wait_until
 
 SLEEPER = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
 

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from presets.schema import RunConfig
-from runs import launch, queue
+from runs import launch, ownership, queue, queue_order
 from runs.folder import RunFolder, create_run
 from runs.lock import RunBusy, held_lock, is_held
 from runs.ownership import ReadOnlyRun
@@ -174,9 +174,8 @@ def test_a_run_waits_once(runs_path: Path, four: list[RunFolder]) -> None:
 def test_a_run_of_somebody_else_is_neither_moved_nor_revived(
     runs_path: Path, four: list[RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (queue, queue.require_ours.__globals__):
-        names = module if isinstance(module, dict) else vars(module)
-        monkeypatch.setitem(names, "why_read_only", lambda folder: "it belongs to the user eve")
+    for module in (queue, queue_order, ownership):
+        monkeypatch.setattr(module, "why_read_only", lambda folder: "it belongs to the user eve")
     assert queue.revive(runs_path) == 0
     for act in (lambda: queue.move(four[0], "last"), lambda: queue.withdraw(four[0])):
         with pytest.raises(ReadOnlyRun, match="belongs to the user eve"):

@@ -12,6 +12,7 @@ from presets.config import with_values
 from presets.schema import RunConfig
 from runs.events import ControlAnswered, ProbeResult
 from runs.folder import create_run, runs_dir
+from runs.playground import Answer
 from tui.cli import main
 from tui.cli_lines import Lines
 from tui.cli_train import Interrupts, start_and_follow
@@ -65,8 +66,8 @@ def test_a_long_continuation_is_printed_to_its_end_and_the_checkpoint_after_it(
     capsys: pytest.CaptureFixture[str], runs_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = ProbeResult("we", (), generated=" the people" * 500 + " end")
-    reply = msgspec.json.encode({"probes": [long], "checkpoint": "step-00000007"})
-    monkeypatch.setattr("tui.cli_probe._ask", lambda request: reply)
+    replies = [Answer(probes=(long,), checkpoint="step-00000007")]
+    monkeypatch.setattr("tui.cli_probe._ask", lambda requests: replies)
     create_run(runs_path, with_values(RunConfig(), {"objective.kind": "clm"}))
     assert main(["probe", "last", "we"]) == 0
     assert capsys.readouterr().out == f"we{long.generated}\n  (step-00000007)\n"

@@ -219,7 +219,7 @@ class _Chart:
         for label, level in self._spec.guides:
             level *= self._spec.factor
             row = frame.row_at(level) if frame.shows(level) else -1
-            if not 0 < row < frame.plot_height - 1 and frame.plot_height > 3 and row != frame.plot_height - 1:
+            if row < 0:
                 continue
             self._canvas.behind(row, "┈", self._styles.guide)
             text = safe_text(f"{label} {level:.2f}", _TEXT_WIDTH)
