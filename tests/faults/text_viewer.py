@@ -141,7 +141,7 @@ def look_everywhere(place: HostileFolder, num_runs: int, is_long: bool) -> Findi
 def _look_at_several_runs(viewer: Viewer) -> None:
     """From Monitor on: the sweep's table, Compare, Playground, and what each of them asks."""
     viewer.look_into("S", "─ Sweep ", "\x1b[B", " ")
-    viewer.go("4", rf"(?s)─ Curves .*{MARK}|─ Runs .*{MARK}.*All settings")
+    viewer.go("4", rf"(?s)Curves +Runs +Figures .*{MARK}")
     viewer.press(*["\t"] * 5, "A", ".", click=False)
     viewer.look_into("c", "─ Runs to compare ", "\x1b[B", " ", " ")
     viewer.look_into("g", "─ Metric of the curves ", "\x1b[F")
