@@ -279,7 +279,7 @@ def key_storm(folder: Path, tally: Tally, rng: random.Random, num_keys: int) -> 
 def _content(program: PtyProgram) -> list[str]:
     """What stands on the screen, without what changes by itself."""
     lines = [_OF_ITSELF.sub("", line) for line in program.screen()]
-    return [re.sub(r"[▁-█▔▕┃╸╺ ]+", " ", line) for line in lines]
+    return [re.sub(r"[▁-▓▔▕┃╸╺· ]+", " ", line) for line in lines]
 
 
 def _is_back(now: list[str], before: list[str]) -> bool:
