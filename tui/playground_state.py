@@ -50,6 +50,7 @@ class Side:
     """One of the two checkpoints. answer: to the newest request that has one. asked: id of the newest request.
 
     is_new: just chosen, and nobody has looked yet what kind of run it is of. kind: of its objective, when known.
+    seen_step: of the checkpoint when its run was looked at last.
     """
 
     slot: str
@@ -58,6 +59,7 @@ class Side:
     checkpoint: str = "last"
     is_new: bool = False
     kind: str = ""
+    seen_step: int | None = None
     answer: Answer | None = None
     problem: str = ""
     asked: int = 0
@@ -74,7 +76,7 @@ class Side:
         self.folder, self.name, self.checkpoint = folder, name, checkpoint or "last"
         self.answer, self.problem, self.loading, self.written, self.is_writing = None, "", "", "", False
         self.answered = self.asked
-        self.is_new, self.kind = folder is not None, ""
+        self.is_new, self.kind, self.seen_step = folder is not None, "", None
 
 
 @dataclass

@@ -12,6 +12,7 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import Input, Static, TextArea
 
+import tui.widgets.form
 from presets.catalog import find_preset
 from presets.config import with_values
 from presets.rules import Problem
@@ -22,7 +23,7 @@ from tui.widgets.choice_control import ChoiceControl
 from tui.widgets.field_group import GroupTitle
 from tui.widgets.field_row import FieldRow
 from tui.widgets.form import ConfigForm
-from tui.widgets.form_model import FormModel
+from tui.widgets.form_model import NAME, FormModel
 
 
 class FormApp(App[None]):
@@ -370,3 +371,17 @@ async def test_control_characters_in_a_field_never_reach_the_terminal(
         screen = "".join(segment.text for strip in app.screen._compositor.render_strips() for segment in strip)
         assert "␛]52" in screen
         assert not {"\x1b", "\x07", "\x9b"} & set(screen)
+
+
+async def test_an_app_that_ends_before_the_rows_came_mounts_none(
+    model: FormModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tui.widgets.form, "_ROWS_DELAY_S", 600.0)
+    app = FormApp(model)
+    async with app.run_test(size=(80, 24)):
+        form = app.query_one(ConfigForm)
+        stack, screens = app._screen_stack, list(app._screen_stack)
+        stack.clear()  # as Textual does while the app's last messages are still handled
+        await form._mount_rows()
+        stack.extend(screens)
+        assert [row.spec.path for row in form.query(FieldRow)] == [NAME.path]

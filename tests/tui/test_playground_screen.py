@@ -367,3 +367,22 @@ async def test_a_run_that_trains_answers_with_its_newest_checkpoint(trained: Pat
         screen._checkpoints_feed.look_now()
         await until(pilot, lambda: "fills · last @20 · loss" in shown_text(pilot.app))
         assert screen.state.first.answer is not None and screen.state.first.answer.step == 20
+
+
+async def test_a_checkpoint_that_moves_before_the_first_answer_is_asked_anew(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder(tmp_path / "runs" / run_of(trained, "mlm").id)
+    shutil.copytree(run_of(trained, "mlm").path, run.path)
+    asked: list[Request] = []
+    monkeypatch.setattr(tui.playground_feed.PlaygroundFeed, "ask", lambda _feed, request: asked.append(request))
+    (run.checkpoints_dir / "last").write_text("step-00000015\n")
+    async with PlaygroundApp(tmp_path / "runs").run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: asked)
+        num_first = len(asked)
+        (run.checkpoints_dir / "last").write_text("step-00000020\n")
+        pilot.app.screen._checkpoints_feed.look_now()
+        await until(pilot, lambda: len(asked) > num_first)
+        pilot.app.screen._checkpoints_feed.look_now()
+        await pilot.pause(0.1)
+        assert [request.checkpoint for request in asked[num_first:]] == ["last"]

@@ -170,10 +170,13 @@ class PlaygroundScreen(PlaygroundKeys):
         for side in self.state.sides:
             if side.folder == message.folder:
                 side.name, side.kind = message.name, message.begins.kind
+                step = next((s.step for s in message.checkpoints if is_called(s, side.checkpoint)), None)
+                # not by the answer alone: one may be on its way that is of the step before
+                moved = step not in (None, side.seen_step) and not (side.answer and side.answer.step == step)
+                side.seen_step = step
                 if side.is_new:
                     self._begin(side, message.begins)
-                step = next((s.step for s in message.checkpoints if is_called(s, side.checkpoint)), None)
-                if side.answer is not None and step is not None and step != side.answer.step:
+                elif moved:
                     self.ask(side)
         self._show_about()
 

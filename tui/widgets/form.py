@@ -87,6 +87,8 @@ class ConfigForm(Vertical):
         By a timer: `call_after_refresh` comes before Textual has written anything to the terminal.
         """
         for group in self._groups.values():
+            if not self.app.screen_stack:  # the app ends: a field cannot be made without a screen
+                return
             if not group.folded:
                 await group.open()
         self._arrange()
