@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+from collections.abc import Iterable
 
 import msgspec
 
 from engine.console import say
 from engine.disk_watch import DiskWatch
 from runs.disk import is_full
-from runs.events import DiskNoticed, Event, Progress
+from runs.events import DiskNoticed, Event, Notice, Progress
 from runs.folder import Attempt, write_atomically
 from runs.pace import Pace
 from runs.records import RecordWriter
@@ -74,6 +76,17 @@ class Recorder:
         event = msgspec.structs.replace(event, time=time.time(), step=step)
         if self._append(self._events, event):
             _print(event)
+
+    def events(self, step: int, events: Iterable[Event]) -> None:
+        """Several events, in their order."""
+        for event in events:
+            self.event(step, event)
+
+    def warn(self, step: int, message: str) -> None:
+        """A warning: of rank 0 an event, of another rank a line of its own log."""
+        self.event(step, Notice(level="warning", message=message))
+        if not self.is_main:
+            sys.stderr.write(f"{message}\n")
 
     def is_behind(self) -> bool:
         """Whether records wait until the disk takes them, after a new try to put them down."""

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import gc
-import sys
 import time
 from typing import Literal
 
 import msgspec
-from torch import Tensor
 
 from engine.data.documents import DataError
 from engine.distributed import World
 from engine.examiner import Examiner
-from engine.figures import rank_figures, training_figures
-from engine.health import HealthWatch, diverged, skipped_event
+from engine.health import HealthWatch, diverged
 from engine.live_control import Asked, Change, Refusal, Task, answered, apply, gather
 from engine.optim import learning_rate
 from engine.preparation import Prepared
 from engine.recorder import Recorder
 from engine.saving import Saver
+from engine.step_records import StepRecords
 from engine.stopping import StopRequested, StopSignal
 from engine.updates import Updater
-from engine.window import Stopwatch, Window
+from engine.window import Stopwatch
 from runs.control import ENDING_VERBS, Request
-from runs.events import AttemptEnded, HealthNoticed, Notice
+from runs.events import AttemptEnded
 from runs.status import Outcome
 
 Ended = Literal["finished", "stopped", "paused"]
@@ -41,14 +39,12 @@ class Trainer:
         self.recorder = recorder
         self.stop = stop
         self.state = prepared.state
-        self.window = Window(world, self.state.window)
         self.stopwatch = Stopwatch(world.device)
         self.updater = Updater(prepared, world, self.stopwatch, self._warn)
         self.saver = Saver(prepared, world, recorder)
         self.health = HealthWatch(self.config, round(self.config.optim.warmup_ratio * prepared.total_steps))
+        self.records = StepRecords(prepared, world, recorder, self.updater, self.stopwatch, self.health)
         self.examiner = Examiner(prepared, world, recorder, self.updater, self.stopwatch, self.health)
-        self._update_ratio: Tensor | None = None
-        self._passes = [self.updater.micro_batch] * world.size
         self._first_step = self._closed_step = self.state.step
 
     @property
@@ -105,8 +101,7 @@ class Trainer:
         )
         if update is None:
             return False
-        self.window.add(update.loss, update.figures.norm, update.figures.skipped)
-        self._update_ratio = update.figures.update_ratio
+        self.records.add(update)
         self.state = msgspec.structs.replace(
             state,
             step=step + 1,
@@ -116,7 +111,7 @@ class Trainer:
         )
         self.stopwatch.tokens += update.tokens
         seconds = max(time.perf_counter() - started, self.stopwatch.slowest_pass())
-        self._say(self.health.after_step(step + 1, seconds))
+        self.recorder.events(step + 1, self.health.after_step(step + 1, seconds))
         return True
 
     def _is_record_due(self, step: int) -> bool:
@@ -145,37 +140,14 @@ class Trainer:
     def _close(self) -> None:
         """The last record, evaluation, probe and checkpoint."""
         self._closed_step = self.state.step
-        if self.window.steps:
+        if self.records.window.steps:
             self._record()
         is_best = self._evaluate()
         self.examiner.probe(self.state)
         self._save(is_best)
 
     def _record(self) -> None:
-        """Write what happened since the last record, and look at how it goes."""
-        self.world.mark.at("writing a record", self.state.step)
-        step, sums = self.state.step, self.window.read()
-        seconds_by_rank = self.world.gather(self.stopwatch.compute_s / max(1, self.stopwatch.num_steps(step)))
-        share = (step - 1) / self.total_steps
-        lr = self.learning_rate(step - 1)
-        figures = training_figures(self.run, sums, self.stopwatch, step, share, lr, self._update_ratio)
-        self.recorder.metrics(step, self.state.tokens, figures | rank_figures(seconds_by_rank))
-        self.window.clear()
-        self.stopwatch.restart(step)
-        self._say(self.health.after_record(step, figures["loss"], figures["step_time_s"]))
-        self._say(self.health.ranks(step, seconds_by_rank))
-        self._say_smaller_passes()
-        if sums.skipped:
-            self.recorder.event(step, skipped_event(step, round(sums.skipped), self.run.precision))
-
-    def _say_smaller_passes(self) -> None:
-        """Another rank's memory may have run out too; it could only say so in its own log."""
-        passes = [round(size) for size in self.world.gather(float(self.updater.micro_batch))]
-        for rank, (before, now) in enumerate(zip(self._passes, passes, strict=True)):
-            if rank and now < before:
-                message = f"memory ran out on rank {rank}: its passes are of {now} sequences, before of {before}"
-                self._warn(message)
-        self._passes = passes
+        self.records.write(self.state, self.total_steps, self.learning_rate(self.state.step - 1))
 
     def _end_if_lost(self) -> None:
         """Raises TrainingDiverged, with a checkpoint, when too many updates in a row were skipped."""
@@ -184,7 +156,7 @@ class Trainer:
             return  # reading the number waits for the device
         in_a_row = round(self.run.optimizer.skipped_in_a_row().item())
         if in_a_row >= limit:
-            if self.window.steps:
+            if self.records.window.steps:
                 self._record()
             self._save(is_best=False)
             raise diverged(step, in_a_row)
@@ -196,7 +168,7 @@ class Trainer:
 
     def _save(self, is_best: bool, *, is_end: bool = False) -> None:
         self.world.mark.at("saving a checkpoint", self.state.step)
-        seconds = self.saver.save(self.state, self.window.read(), is_best=is_best, is_end=is_end)
+        seconds = self.saver.save(self.state, self.records.window.read(), is_best=is_best, is_end=is_end)
         self.stopwatch.leave_out(seconds)
 
     def _owes_checkpoint(self) -> bool:
@@ -298,11 +270,5 @@ class Trainer:
             saved_step=max(0, self.saver.saved_step),
         )
 
-    def _say(self, noticed: tuple[HealthNoticed, ...]) -> None:
-        for event in noticed:
-            self.recorder.event(self.state.step, event)
-
     def _warn(self, message: str) -> None:
-        self.recorder.event(self.state.step, Notice(level="warning", message=message))
-        if not self.world.is_main:
-            sys.stderr.write(f"{message}\n")  # into this rank's own log
+        self.recorder.warn(self.state.step, message)

@@ -21,6 +21,7 @@ from presets.schema import DataConfig, RunConfig
 from runs.checksums import sha256_of
 from runs.events import Notice
 from runs.folder import token_caches_dir
+from runs.heap import give_back_memory
 
 SIGN_OF_LIFE_S = 60.0
 _AT_WORK = "at work"
@@ -135,6 +136,7 @@ def _shared_cache(data: DataConfig, world: World, report: Report, labelled: bool
         try:
             cache = open_or_build(data, caches, _with_signs_of_life(report, world), labelled=labelled)
             key = cache.source.key
+            give_back_memory()  # what tokenising took would stay beside what training needs
         except StopRequested as request:
             problem = ("stop", str(request))
         except (DataError, OSError) as error:

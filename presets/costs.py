@@ -21,11 +21,18 @@ TOKENS_PER_WORD = {
 }
 BYTES_PER_WORD = 5.0  # UTF-8, without the space
 
-# What a process takes before the first weight: PyTorch's libraries, and on CUDA the context; and how often the
-# logits count. On the CPU from the peaks of eleven runs, 296 MB for the smallest model and 1.1 GB for one of 14 M
-# parameters: 0.87 to 1.34 of what this gives. On CUDA nothing was measured.
-RUNTIME_BYTES = {"cpu": 310_000_000, "cuda": 600_000_000}
-LOGIT_COPIES = {"cpu": 3, "cuda": 2}
+# What a process takes before the first weight: PyTorch's libraries, and on CUDA the context. On the CPU from the
+# peaks of runs (docs/log.md); on CUDA nothing was measured.
+RUNTIME_BYTES = {"cpu": 291_000_000, "cuda": 600_000_000}
+
+# Backward holds the log-softmax, its gradient and that of the logits at once. On the CPU comes room that was freed
+# and not used again, and once more such room in the C library's heap, where blocks up to that size lie
+# (mallopt(3), M_MMAP_THRESHOLD).
+LOGIT_COPIES = {"cpu": 4, "cuda": 3}
+HEAP_BLOCK_BYTES = 32 * 2**20
+
+CHUNKED_UP_TO_HIDDEN = 64  # beyond it one large product of the output matrix is faster on the CPU (docs/log.md)
+LOSS_CHUNK = 64  # predictions whose logits exist at once, up to that size
 
 
 class DeviceCost(msgspec.Struct, frozen=True):

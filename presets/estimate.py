@@ -8,9 +8,9 @@ from collections.abc import Callable
 import msgspec
 
 from presets.corpora import facts
-from presets.costs import CPU_COST, GPU_COST, LOGIT_COPIES, RUNTIME_BYTES, DeviceCost
+from presets.costs import CPU_COST, GPU_COST, RUNTIME_BYTES, DeviceCost
 from presets.flops import FLOPS_FORMULA, num_labels, num_predictions, sequence_flops
-from presets.memory import activation_bytes, state_bytes
+from presets.memory import activation_bytes, logit_bytes, scored_at_once, state_bytes
 from presets.schema import RunConfig
 from presets.sequence_counts import SequenceCounts, count_sequences, vocab_size, vocabulary_basis
 
@@ -211,16 +211,16 @@ def memory_figure(config: RunConfig, on_gpu: bool) -> Figure:
 
     Weights and gradients in fp32, the optimizer's state; what backward keeps of one micro-batch; the logits."""
     data, batch, place = config.data, config.train.batch_size, "cuda" if on_gpu else "cpu"
-    predicted = batch * num_predictions(config, data.sequence_length)
     value = (
         state_bytes(config, count_parameters(config))
         + batch * activation_bytes(config, on_gpu=on_gpu)
-        + LOGIT_COPIES[place] * predicted * vocab_size(data) * 4
+        + logit_bytes(config, vocab_size(data), on_gpu=on_gpu)
     )
+    scored = scored_at_once(config, on_gpu=on_gpu)
     average = " and their average" if config.optim.ema_decay else ""
     basis = (
         f"Memory is weights{average}, gradients, the state of {config.optim.algorithm}, activations of "
-        f"{batch:,} × {data.sequence_length:,} tokens, and logits of {predicted:,} predicted ones, by arithmetic; "
+        f"{batch:,} × {data.sequence_length:,} tokens, and logits of {scored:,} predicted ones, by arithmetic; "
         f"the runtime itself takes about {RUNTIME_BYTES[place] / 1e9:.1f} GB more."
     )
     return Figure(value, basis, low=value * 0.7, high=value * 1.6)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from presets.costs import CHUNKED_UP_TO_HIDDEN, HEAP_BLOCK_BYTES, LOGIT_COPIES, LOSS_CHUNK
+from presets.flops import num_predictions
 from presets.schema import RunConfig
 
 _WEIGHT_AND_GRADIENT = 8  # fp32 both, whatever the precision of the arithmetic
@@ -51,6 +53,23 @@ def activation_bytes(config: RunConfig, *, on_gpu: bool) -> int:
     if config.train.activation_checkpointing:
         return model.num_layers * stream + block + ends
     return model.num_layers * block + ends
+
+
+def scored_at_once(config: RunConfig, *, on_gpu: bool) -> int:
+    """Predictions of a micro-batch whose logits exist at once: all, or a chunk for small models on the CPU."""
+    predicted = config.train.batch_size * num_predictions(config, config.data.sequence_length)
+    is_chunked = not (on_gpu or is_bf16(config, on_gpu) or config.objective.label_smoothing)
+    if is_chunked and config.model.hidden_size <= CHUNKED_UP_TO_HIDDEN:
+        return min(predicted, LOSS_CHUNK)
+    return predicted
+
+
+def logit_bytes(config: RunConfig, vocab_size: int, *, on_gpu: bool) -> int:
+    """What the logits and their gradients take at the most, in fp32 whatever the precision."""
+    once = scored_at_once(config, on_gpu=on_gpu) * vocab_size * 4
+    if on_gpu:
+        return LOGIT_COPIES["cuda"] * once
+    return LOGIT_COPIES["cpu"] * once + min(once, HEAP_BLOCK_BYTES)
 
 
 def _block_numbers_per_token(config: RunConfig) -> int:

@@ -20,16 +20,21 @@ class NotReadable(ValueError):
 
 
 def read_file(path: Path) -> str:
-    """The text of a preset's file, which may be a link. Raises NotReadable, UnicodeDecodeError and OSError."""
+    """The text of a preset's file, which may be a link. Raises NotReadable and OSError."""
     # a pipe that nobody writes to is not waited for
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise NotReadable("this is no plain file")
+            raise NotReadable("this is a folder" if stat.S_ISDIR(status.st_mode) else "this is no plain file")
         if status.st_size > 4 * MAX_CHARACTERS:
             raise NotReadable(f"it has {status.st_size:,} bytes, and no configuration is that large")
-        return file.read(4 * MAX_CHARACTERS).decode("utf-8")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(4 * MAX_CHARACTERS).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise NotReadable(f"this is not TOML: its byte {error.start + 1:,} is no text in UTF-8") from None
+    finally:
+        os.close(descriptor)
 
 
 def read_tree(text: str) -> dict[str, Any]:

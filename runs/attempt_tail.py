@@ -1,6 +1,8 @@
-"""What a reader keeps of one attempt: how far it has read its files, and how long it lasted."""
+"""What a reader keeps of its attempts: how far it has read their files, and how long they lasted."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from runs.folder import Attempt
 from runs.records import RecordTail
@@ -30,3 +32,35 @@ class AttemptTail:
         """What a cache that is written now covers of it. Raises OSError."""
         place = self.metrics.place
         return cover(self.attempt.number, self.attempt.metrics_file, place, self.elapsed_s, self.first_step)
+
+
+def has_news(tails: Sequence[AttemptTail]) -> bool:
+    """Whether the newest attempt recorded something that nobody has read. Cheap: two looks at a file."""
+    return any(tail.metrics.num_unread() or tail.events.num_unread() for tail in tails[-1:])
+
+
+def bytes_read(tails: Sequence[AttemptTail]) -> int:
+    """Of the metrics of all attempts."""
+    return sum(tail.metrics.place.offset for tail in tails)
+
+
+def share_read(tails: Sequence[AttemptTail]) -> float:
+    """Of the metrics that are there, from 0 to 1."""
+    done = bytes_read(tails)
+    return done / max(1, done + sum(tail.metrics.num_unread() for tail in tails))
+
+
+def num_skipped(tails: Sequence[AttemptTail]) -> int:
+    """Lines of all attempts that were no records."""
+    return sum(tail.metrics.num_skipped + tail.events.num_skipped for tail in tails)
+
+
+def recorded_s(tails: Sequence[AttemptTail]) -> float:
+    """Seconds of all attempts, each to its last record that was read."""
+    return sum(tail.elapsed_s for tail in tails)
+
+
+def whole_s(tails: Sequence[AttemptTail], *, is_over: bool) -> float:
+    """Seconds of all attempts: to their ends, as far as they have one. is_over: the newest one, too."""
+    before_s = sum(tail.length_s(is_over=True) for tail in tails[:-1])
+    return before_s + sum(tail.length_s(is_over=is_over) for tail in tails[-1:])

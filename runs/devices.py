@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,11 +14,11 @@ from runs.folder import RunFolder, all_runs
 from runs.hardware_feed import HardwareFeed
 from runs.lock import is_locked
 from runs.machines import machine_devices
-from runs.nvml import LOST
 from runs.processes import is_alive, is_here, live_tags, this_host
 from runs.queue_entry import is_waiting, read_entry
-from runs.readings import DeviceReading, HardwareReading, find_device
+from runs.readings import HardwareReading
 from runs.status import LIVE_STATES, read_state, tag_prefix
+from runs.visible_gpus import CUDA, may_have_gpus, variable_of, visible_gpus
 
 READING_S = 3.0
 STRANGERS_SHARE = 0.1
@@ -27,10 +26,6 @@ STRANGERS_SHARE = 0.1
 
 _STRANGER = "another program"
 _POLL_S = 0.02
-_DEV = Path("/dev")
-_KFD_NODES = Path("/sys/class/kfd/kfd/topology/nodes")
-_CUDA, _HIP, _ROCR = "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"
-_BY_UUID = re.compile(r"(GPU|MIG)-[\w/-]+")
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,7 @@ class Pool:
     names: tuple[str, ...]
     num_wanted: int
     strangers: frozenset[str] = frozenset()
-    variable: str = _CUDA
+    variable: str = CUDA
     spelled: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -114,13 +109,12 @@ def free_now(config: RunConfig, runs: Path) -> DeviceAnswer:
 def pool_for(config: RunConfig, environment: Mapping[str, str], reading: HardwareReading | None) -> Pool:
     """The GPUs that the environment shows, or this process's cores for a run that uses none."""
     if config.launch.device != "cpu":
-        spelled = _shown_gpus(environment, reading)
+        spelled = visible_gpus(environment, reading)
         gpus = tuple(spelled)
         if gpus or config.launch.device == "cuda":
             strangers = frozenset(_filled(reading)) if reading else frozenset()
-            variable = _HIP if _is_amd(reading) else _CUDA
             num_wanted = min(config.launch.num_processes, len(gpus))
-            return Pool("gpu", gpus, num_wanted, strangers, variable, spelled)
+            return Pool("gpu", gpus, num_wanted, strangers, variable_of(reading), spelled)
     cores = tuple(f"cpu:{number}" for number in _cores())
     # without a number of threads the processes share all cores
     num_wanted = config.launch.num_processes * config.launch.threads or len(cores)
@@ -138,7 +132,7 @@ def given(pool: Pool, names: tuple[str, ...], environment: Mapping[str, str]) ->
     if pool.kind == "cpu" or not names:
         return Devices(names)
     variables = {pool.variable: ",".join(pool.spelled.get(name, name.partition(":")[2]) for name in names)}
-    if pool.variable == _CUDA and _CUDA not in environment:
+    if pool.variable == CUDA and CUDA not in environment:
         # the driver's numbers, by which readings go: CUDA's own order puts the fastest first
         variables["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     return Devices(names, variables)
@@ -180,78 +174,6 @@ def _said_to_be_taken(folder: RunFolder) -> Iterator[tuple[tuple[str, ...], bool
 def waits_for(pool: Pool, claimed: Mapping[str, str]) -> str:
     """The sentence for the first of the queue."""
     return f"waits for {_count(pool.num_wanted, pool.kind)}; {_who_has_them(pool, claimed)}"
-
-
-def visible_gpus(environment: Mapping[str, str], reading: HardwareReading | None) -> tuple[str, ...]:
-    """The GPUs that an engine would see: those that the environment names, up to the first that is none, or all.
-
-    By the driver's numbers wherever it tells the UUIDs: a GPU has one name, however it is asked for.
-    """
-    return tuple(_shown_gpus(environment, reading))
-
-
-def _shown_gpus(environment: Mapping[str, str], reading: HardwareReading | None) -> dict[str, str]:
-    """The names of `visible_gpus`, each with what the engine's variable calls it."""
-    if reading is not None and not reading.driver:
-        return _named(environment.get(_CUDA), reading.devices)
-    nodes = _numbered(_num_nodes())
-    if not _is_amd(reading):
-        return _named(environment.get(_CUDA), nodes)
-    # ROCr hides GPUs first, and HIP counts those that are left
-    left = tuple(_named(environment.get(_ROCR), nodes))
-    shown = _named(environment.get(_HIP, environment.get(_CUDA)), _numbered(len(left)))
-    return {left[int(part)] if part.isdecimal() else name: part for name, part in shown.items()}
-
-
-def _numbered(count: int) -> tuple[DeviceReading, ...]:
-    return tuple(DeviceReading(number, "") for number in range(count))
-
-
-def _named(shown: str | None, devices: tuple[DeviceReading, ...]) -> dict[str, str]:
-    """Names of devices, each with how the variable that shows them spells it."""
-    if shown is None:
-        return {f"gpu:{device.index}": str(device.index) for device in devices if device.problem != LOST}
-    names: dict[str, str] = {}
-    for part in (part.strip() for part in shown.split(",")):
-        device = find_device(devices, part)
-        is_uuid = device is None and bool(devices) and _BY_UUID.fullmatch(part) is not None
-        if not is_uuid and (device is None or device.problem == LOST):
-            break  # CUDA itself sees none from here on
-        names.setdefault(f"gpu:{part if device is None else device.index}", part)
-    return names
-
-
-def may_have_gpus(environment: Mapping[str, str]) -> bool:
-    """Whether it is worth asking a driver; on a machine without GPUs nothing must wait for one."""
-    shown = environment.get(_CUDA)
-    if shown is not None and shown.strip() in ("", "-1"):
-        return False
-    return bool(shown) or (_DEV / "dxg").exists() or _num_nodes() > 0
-
-
-def _num_nodes() -> int:
-    """GPUs by what the kernel shows of them: NVIDIA's device files, or AMD's nodes that can compute."""
-    return _num_nvidia() or _num_amd()
-
-
-def _is_amd(reading: HardwareReading | None) -> bool:
-    """Whether the engine sees GPUs through HIP, which has variables of its own."""
-    has_nvidia = (reading is not None and not reading.driver) or _num_nvidia() > 0
-    return not has_nvidia and _num_amd() > 0
-
-
-def _num_nvidia() -> int:
-    return sum(path.name[6:].isdecimal() for path in _DEV.glob("nvidia[0-9]*"))
-
-
-def _num_amd() -> int:
-    num_amd = 0
-    for path in _KFD_NODES.glob("*/properties"):
-        try:
-            num_amd += re.search(r"^simd_count [1-9]", path.read_text(encoding="ascii"), re.MULTILINE) is not None
-        except (OSError, ValueError):
-            continue
-    return num_amd
 
 
 def _cores() -> tuple[int, ...]:

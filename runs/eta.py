@@ -5,9 +5,12 @@ from __future__ import annotations
 import statistics
 from collections import deque
 
+from runs.series import Series
+
 _WARM_UP_INTERVALS = 2  # compilation, caches and clocks settle in the first records
 _NEEDED_INTERVALS = 4
 _KEPT_INTERVALS = 256
+_KEPT_POINTS = 300  # those, and what settles before them
 
 
 class EtaEstimator:
@@ -47,6 +50,15 @@ class EtaEstimator:
             self._with_evaluation.append((num_steps, seconds))
         else:
             self._step_s.append(seconds / num_steps)
+
+    def learn(self, train: Series, validation: Series | None, before_s: float) -> None:
+        """Take the last points of the attempt as if their records came. before_s: of the attempts before it."""
+        evaluated = set(validation.step[-_KEPT_POINTS:]) if validation is not None else set()
+        for step, elapsed_s in zip(train.step[-_KEPT_POINTS:], train.elapsed_s[-_KEPT_POINTS:], strict=True):
+            if elapsed_s > before_s:
+                self.saw_training(step, elapsed_s - before_s)
+                if step in evaluated:
+                    self.saw_evaluation()
 
     def remaining_s(self, total_steps: int) -> tuple[float, float] | None:
         """Seconds to go and their spread (half the quartile range), or None until enough is known."""

@@ -19,46 +19,11 @@ from presets import known
 from presets.rules import Problem
 from presets.schema import RunConfig
 from runs.ownership import ReadOnlyRun, require_ours
+from runs.run_names import made_up_name
 from runs.safe_files import RUN_ID, folder_names, read_bytes, read_text
 from runs.safe_files import write_atomically as write_atomically
 
 _ATTEMPT = re.compile(r"\d{4}|[1-9]\d{4,8}", re.ASCII)
-_ADJECTIVES = [
-    "amber",
-    "brave",
-    "calm",
-    "clear",
-    "deep",
-    "early",
-    "gentle",
-    "keen",
-    "light",
-    "mild",
-    "quick",
-    "quiet",
-    "small",
-    "sunny",
-    "warm",
-    "wise",
-]
-_ANIMALS = [
-    "badger",
-    "crane",
-    "deer",
-    "falcon",
-    "finch",
-    "fox",
-    "hare",
-    "heron",
-    "ibis",
-    "lynx",
-    "marten",
-    "otter",
-    "owl",
-    "robin",
-    "seal",
-    "wren",
-]
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 _T = TypeVar("_T")
 
@@ -262,11 +227,6 @@ def create_run(runs: Path, config: RunConfig, *, name: str = "", preset: str = "
     about = About(name=name.strip() or made_up_name(), preset=preset, created=time.time())
     folder.write_about(about)
     return folder
-
-
-def made_up_name() -> str:
-    """Two words that are easy to say, such as `warm-otter`."""
-    return f"{secrets.choice(_ADJECTIVES)}-{secrets.choice(_ANIMALS)}"
 
 
 def all_runs(runs: Path) -> tuple[RunFolder, ...]:

@@ -51,8 +51,9 @@ def save_index(runs: Path, index: RunIndex) -> None:
     """
     if not index.has_news:
         return
-    there = index.ids
-    rows = {id: pair for id, pair in load_index(runs).items() if id in there} | index.to_keep()
+    there, rows = index.ids, index.to_keep()
+    if len(rows) < len(there):
+        rows = {id: pair for id, pair in load_index(runs).items() if id in there} | rows
     if len(rows) < _WORTH_KEEPING:
         return
     file = index_cache_file(runs)

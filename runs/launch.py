@@ -1,12 +1,9 @@
-"""Start, stop, kill and delete runs; and the exact command of a run, to be shown before it starts."""
+"""Start, stop and kill runs; and the exact command of a run, to be shown before it starts."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
 import shlex
-import shutil
 import sys
 import threading
 import time
@@ -25,7 +22,7 @@ from runs.outcome_words import proof_words
 from runs.ownership import ReadOnlyRun as ReadOnlyRun
 from runs.ownership import require_ours, require_startable
 from runs.processes import is_here, kill_all, stuck_message
-from runs.queue_entry import is_waiting, leave, withdraw
+from runs.queue_entry import is_waiting, withdraw
 from runs.spawn import LaunchFailed as LaunchFailed
 from runs.spawn import child_environment as child_environment
 from runs.spawn import log_size, refuse_logout, said, spawn_supervisor
@@ -33,12 +30,10 @@ from runs.status import StateRecord, engine_processes, latest_attempt, read_outc
 
 SHUTDOWN_MARGIN_S = 30
 MEETING_S = 1800
-TRASH = ".trash"
 
 _START_WAIT_S = 10.0
 _POLL_S = 0.01
 _LET_GO_S = 3.0
-_TRASHED_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9._-]+")
 
 
 class LaunchPlan(msgspec.Struct, frozen=True):
@@ -233,56 +228,6 @@ def kill(folder: RunFolder) -> None:
             conclude(folder, attempt, ending)
     if stuck:
         raise RunBusy(stuck)
-
-
-def delete_run(folder: RunFolder) -> Path:
-    """Move a run into the trash beside the runs, and return where it is now; `undelete_run` brings it back.
-
-    Raises RunBusy for a live run, ValueError for what is not a run's folder, OSError.
-    """
-    if folder.path.is_symlink() or not folder.path.is_dir() or not _TRASHED_ID.match(folder.id):
-        raise ValueError(f"{folder.path} is not the folder of a run")
-    require_ours(folder)
-    refuse_live(folder)
-    trash = folder.path.parent / TRASH
-    with contextlib.suppress(FileExistsError):
-        trash.mkdir(mode=0o700)
-    if trash.is_symlink() or not trash.is_dir():
-        raise ValueError(f"{trash} is not a folder")
-    with held_lock(folder):
-        leave(folder)  # one that comes back from the trash does not start by itself
-        target = trash / folder.id
-        folder.path.rename(target)
-    os.utime(target)  # purge_trash counts from here
-    return target
-
-
-def undelete_run(trash: Path) -> RunFolder:
-    """Bring a run back from the trash. Raises FileNotFoundError, FileExistsError, or ValueError."""
-    if trash.parent.name != TRASH or trash.is_symlink() or not _TRASHED_ID.match(trash.name):
-        raise ValueError(f"{trash} is not a run in the trash")
-    require_ours(RunFolder(trash))
-    target = trash.parent.parent / trash.name
-    if target.exists() or target.is_symlink():
-        raise FileExistsError(f"there is already a run {trash.name}")
-    trash.rename(target)
-    return RunFolder(target)
-
-
-def purge_trash(runs_path: Path, older_than_s: float) -> int:
-    """Delete for good what has been in the trash longer than that; returns how many runs. Follows no link."""
-    trash = runs_path / TRASH
-    if trash.is_symlink() or not trash.is_dir():
-        return 0
-    num_purged = 0
-    with os.scandir(trash) as entries:
-        for entry in entries:
-            if not entry.is_dir(follow_symlinks=False) or not _TRASHED_ID.match(entry.name):
-                continue
-            if time.time() - entry.stat(follow_symlinks=False).st_mtime > older_than_s:
-                shutil.rmtree(entry.path)
-                num_purged += 1
-    return num_purged
 
 
 def _require_live(folder: RunFolder, verb: str) -> None:

@@ -6,6 +6,7 @@ import re
 import signal
 from pathlib import Path
 
+from runs.console import without_events
 from runs.folder import Attempt
 from runs.machines import consoles
 from runs.safe_files import open_file
@@ -13,7 +14,7 @@ from runs.safe_files import open_file
 LAST_LINES = 30
 
 _LOG_BYTES = 64 << 10
-_NO_WORDS = re.compile(r"\d\d:\d\d:\d\d step \d+ \{|[=-]{8,}$")
+_BORDER = re.compile(r"[=-]{8,}$")
 _RANK_LOGS = "*/attempt_*/[0-9]*/std*.log"
 _FATAL = re.compile(r"^Fatal Python error: (?P<what>[A-Z][a-z -]+)$", re.MULTILINE)
 _SIGNALS = {
@@ -27,7 +28,10 @@ _SIGNALS = {
 
 
 def tail(path: Path, num_lines: int = LAST_LINES) -> list[str]:
-    """The last lines of a log that are not blank; none when it cannot be read."""
+    """The last lines of a log that are neither blank nor an event, which is told better elsewhere.
+
+    None when it cannot be read.
+    """
     try:
         with open_file(path) as file:
             file.seek(0, 2)
@@ -37,7 +41,7 @@ def tail(path: Path, num_lines: int = LAST_LINES) -> list[str]:
         return []
     # a progress bar rewrites its line with \r: what stood there last counts
     lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
-    return [line for line in lines if line.strip()][-num_lines:]
+    return [line for line in without_events(lines) if line.strip()][-num_lines:]
 
 
 def last_words(attempt: Attempt, rank: int | None = None, machine: Path | None = None) -> list[str]:
@@ -60,9 +64,8 @@ def rank_words(attempt: Attempt, rank: int | None = None, machine: Path | None =
 
 
 def last_sentence(lines: list[str]) -> str:
-    """The last of some lines that is neither an event, which the dashboard tells better, nor a mere border."""
-    said = (line for line in reversed(lines) if not _NO_WORDS.match(line))
-    return next(said, "")
+    """The last of some lines that is not a mere border."""
+    return next((line for line in reversed(lines) if not _BORDER.match(line)), "")
 
 
 def rank_logs(attempt: Attempt, console: Path | None = None) -> list[Path]:

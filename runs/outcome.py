@@ -7,14 +7,14 @@ from typing import Literal
 
 import msgspec
 
-from runs.folder import Attempt, RunFolder, read_struct, write_atomically
+from runs.folder import Attempt, RunFolder, write_atomically
 from runs.hang_watch import standing_sentence
 from runs.outcome_words import steps_lost
 from runs.processes import is_here
 from runs.rank_marks import marked_step
 from runs.records import RecordTail, last_records
 from runs.root_cause import RootCause, root_cause, vanished_cause
-from runs.status import ErrorReport, Outcome, last_sign_of_life, read_outcome, read_state
+from runs.status import ErrorReport, Outcome, last_sign_of_life, read_error, read_outcome, read_state
 
 _MOST = 1 << 62
 
@@ -113,7 +113,7 @@ def settle(folder: RunFolder, attempt: Attempt) -> None:
 
 def read_failure(folder: RunFolder, attempt: Attempt) -> ErrorReport | None:
     """The root cause of a failed attempt: as it was written, or from what is left when nobody could write it."""
-    written = read_struct(attempt.error_file, ErrorReport)
+    written = read_error(attempt)
     if written is not None or read_outcome(attempt) is not None:
         return written
     return vanished_cause(attempt, _boot(folder, attempt)).report

@@ -10,16 +10,14 @@ from itertools import accumulate
 from types import MappingProxyType
 from typing import Any
 
-from presets.config import ConfigError
-from presets.schema import RunConfig
-from runs.attempt_tail import AttemptTail
+from runs.attempt_tail import AttemptTail, bytes_read, has_news, num_skipped, recorded_s, share_read, whole_s
 from runs.eta import EtaEstimator
 from runs.events import AttemptStarted, decode_event
-from runs.folder import About, Attempt, RunFolder, read_struct
+from runs.folder import Attempt, RunFolder
 from runs.metric_records import in_order, number, numbers
 from runs.outcome import read_failure
 from runs.rank_marks import marked_step
-from runs.series import Series
+from runs.run_description import RunDescription
 from runs.series_cache import ReadState, load
 from runs.series_keeper import CacheKeeper
 from runs.series_table import SeriesTable
@@ -30,7 +28,6 @@ from runs.story import Story
 _SLICE_BYTES = 128 << 10
 _SLICE_S = 0.05
 _NUM_RATES = 5
-_ETA_POINTS = 300
 
 
 class RunReader:
@@ -47,9 +44,7 @@ class RunReader:
         self._time = 0.0
         self._num_out_of_order = 0
         self._version = 0
-        self._about = About(name=folder.id)
-        self._config: RunConfig | None = None
-        self._stamps: dict[str, int] = {}
+        self._description = RunDescription(folder)
         self._status = RunStatus("lost")
         self._error: ErrorReport | None = None
         self._snapshot: RunSnapshot | None = None
@@ -57,7 +52,7 @@ class RunReader:
 
     def poll(self) -> RunSnapshot:
         """Read what is new, at most a slice of it, and say what holds now."""
-        self._read_descriptions()
+        self._version += self._description.poll()
         self._find_attempts()
         is_behind = self._read_slice()
         status = read_status(self.folder)
@@ -73,34 +68,13 @@ class RunReader:
             self._snapshot = last = self._make_snapshot(is_behind)
         return last
 
-    def _read_descriptions(self) -> None:
-        if self._changed("about.json"):
-            self._about = self.folder.about()
-            self._version += 1
-        if self._changed("config.toml"):
-            try:
-                self._config = self.folder.config()
-            except (OSError, ConfigError):
-                self._config = None  # a damaged config hides no curve
-            self._version += 1
-
-    def _changed(self, name: str) -> bool:
-        try:
-            stamp = (self.folder.path / name).stat().st_mtime_ns
-        except OSError:
-            stamp = 0
-        before = self._stamps.get(name, -1)
-        self._stamps[name] = stamp
-        return stamp != before
-
     def has_news(self) -> bool:
         """Whether the newest attempt recorded something that no poll has seen. Cheap: two looks at a file."""
-        newest = self._tails[-1:]
-        return any(tail.metrics.num_unread() or tail.events.num_unread() for tail in newest)
+        return has_news(self._tails)
 
     def keep_cache(self) -> bool:
         """Write a piece of the run's columns to its cache when that is due; True while there is more to write."""
-        return self._keeper.keep(self._num_bytes(), self._status.is_live, self._read_state, self._table)
+        return self._keeper.keep(bytes_read(self._tails), self._status.is_live, self._read_state, self._table)
 
     def close(self) -> None:
         """Leave off writing the cache; what was not finished is removed."""
@@ -143,7 +117,7 @@ class RunReader:
         self._story.go_on_from(step)
         self._table.truncate_after(step)
         self._step = min(self._step, int(step))
-        self._best = self._find_best()
+        self._best = self._table.lowest("val_loss")
 
     def _take_events(self, tail: AttemptTail) -> None:
         for record in tail.events.poll_all():
@@ -164,7 +138,7 @@ class RunReader:
         self._time = max(self._time, *numbers(records, "time"))
         self._story.saw_record(self._time)
         seconds = numbers(records, "elapsed_s", math.nan)
-        before_s = self._elapsed_s() - tail.elapsed_s
+        before_s = recorded_s(self._tails) - tail.elapsed_s
         longest = array("d", accumulate(seconds, max, initial=tail.elapsed_s))[1:]  # a NaN is never the maximum
         tail.elapsed_s = longest[-1]
         for record, elapsed_s in zip(records, seconds, strict=True):
@@ -179,32 +153,13 @@ class RunReader:
                     self._best = (loss, int(record["step"]))
         self._table.extend(records, array("d", [before_s + elapsed_s for elapsed_s in longest]))
 
-    def _find_best(self) -> tuple[float, int] | None:
-        losses = self._table.series.get("val_loss")
-        pairs = zip(losses.value, losses.step, strict=True) if losses else ()
-        return min(((value, int(step)) for value, step in pairs if value == value), default=None)
-
-    def _elapsed_s(self) -> float:
-        return sum(tail.elapsed_s for tail in self._tails)
-
     def _read_mark(self) -> int:
         """How far the engine is by its own mark, where records wait for room on the disk; else 0."""
         waits = self._story.is_disk_full and self._status.is_live and self._tails
         return marked_step(self._tails[-1].attempt) if waits else 0
 
-    def _whole_elapsed_s(self) -> float:
-        """Of all attempts: to their ends, as far as they have one; of a live one to its last record."""
-        is_over = self._status.state == "queued" or not self._status.is_live
-        before_s = sum(tail.length_s(is_over=True) for tail in self._tails[:-1])
-        return before_s + sum(tail.length_s(is_over=is_over) for tail in self._tails[-1:])
-
     def _read_error(self) -> ErrorReport | None:
         return read_failure(self.folder, self._tails[-1].attempt) if self._tails else None
-
-    def _tokens_per_second(self) -> float | None:
-        rates = self._table.series.get("tokens_per_second")
-        recent = [rate for rate in rates.value[-_NUM_RATES:] if rate == rate] if rates else []
-        return sum(recent) / len(recent) if recent else None
 
     def _length(self) -> int:
         """Steps of the run, as it was started or as somebody changed it; 0 while nobody knows."""
@@ -219,10 +174,11 @@ class RunReader:
         # of what is about to end, waits, or cannot record, the last records say nothing
         is_known = self._status.state == "running" and not self._story.is_disk_full
         remaining = self._eta.remaining_s(total) if is_known and total else None
+        is_over = self._status.state == "queued" or not self._status.is_live
         return RunSnapshot(
             folder=self.folder,
-            about=self._about,
-            config=self._config,
+            about=self._description.about,
+            config=self._description.config,
             status=self._status,
             started=self._story.started,
             phase=self._story.phase,
@@ -230,33 +186,28 @@ class RunReader:
             error=self._error,
             step=max(self._step, self._marked_step, outcome.step if outcome else 0),
             total_steps=total,
-            elapsed_s=self._whole_elapsed_s(),
+            elapsed_s=whole_s(self._tails, is_over=is_over),
             eta_s=remaining[0] if remaining else None,
             eta_spread_s=remaining[1] if remaining else None,
-            tokens_per_second=self._tokens_per_second(),
-            memory_bytes=_last(self._table.series.get("memory_allocated_bytes")),
-            learning_rate=_last(self._table.series.get("lr")),
+            tokens_per_second=self._table.recent_mean("tokens_per_second", _NUM_RATES),
+            memory_bytes=self._table.last("memory_allocated_bytes"),
+            learning_rate=self._table.last("lr"),
             best_loss=self._best[0] if self._best else None,
             best_step=self._best[1] if self._best else None,
-            last_val_loss=_last(self._table.series.get("val_loss")),
-            last_loss=_last(self._table.series.get("loss")),
+            last_val_loss=self._table.last("val_loss"),
+            last_loss=self._table.last("loss"),
             probes=tuple(self._story.probes),
             events=tuple(self._story.events),
             splices=tuple(self._story.splices),
             controls=tuple(self._story.controls),
             series=MappingProxyType(dict(self._table.series)),
             version=self._version,
-            num_skipped=self._num_out_of_order
-            + sum(tail.metrics.num_skipped + tail.events.num_skipped for tail in self._tails),
+            num_skipped=self._num_out_of_order + num_skipped(self._tails),
             is_behind=is_behind,
             last_record_time=self._time,
-            share_read=self._share_read() if is_behind else 1.0,
-            memory_peak_bytes=_highest(self._table.series.get("memory_peak_bytes")),
+            share_read=share_read(self._tails) if is_behind else 1.0,
+            memory_peak_bytes=self._table.highest("memory_peak_bytes"),
         )
-
-    def _share_read(self) -> float:
-        done = self._num_bytes()
-        return done / max(1, done + sum(tail.metrics.num_unread() for tail in self._tails))
 
     def _restore(self, attempts: tuple[Attempt, ...]) -> None:
         """Begin with the columns that the cache holds, as if their records had been read."""
@@ -283,19 +234,10 @@ class RunReader:
 
     def _learn_pace(self) -> None:
         """Show the estimator the last points of the attempt, as their records would have."""
-        train, validation = self._table.series.get("loss"), self._table.series.get("val_loss")
-        if train is None or not self._tails:
-            return
-        before_s = self._elapsed_s() - self._tails[-1].elapsed_s
-        evaluated = set(validation.step[-_ETA_POINTS:]) if validation is not None else set()
-        for step, elapsed_s in zip(train.step[-_ETA_POINTS:], train.elapsed_s[-_ETA_POINTS:], strict=True):
-            if elapsed_s > before_s:
-                self._eta.saw_training(step, elapsed_s - before_s)
-                if step in evaluated:
-                    self._eta.saw_evaluation()
-
-    def _num_bytes(self) -> int:
-        return sum(tail.metrics.place.offset for tail in self._tails)
+        train = self._table.series.get("loss")
+        if train is not None and self._tails:
+            before_s = recorded_s(self._tails) - self._tails[-1].elapsed_s
+            self._eta.learn(train, self._table.series.get("val_loss"), before_s)
 
     def _read_state(self) -> ReadState:
         """What is known beside the columns. Raises OSError."""
@@ -307,19 +249,3 @@ class RunReader:
             best=self._best,
             num_out_of_order=self._num_out_of_order,
         )
-
-
-def read_error(attempt: Attempt) -> ErrorReport | None:
-    """The root cause of a failed attempt, or None when nothing readable was left."""
-    return read_struct(attempt.error_file, ErrorReport)
-
-
-def _highest(series: Series | None) -> float | None:
-    """The largest finite value, from the pyramid: as fast for a million points as for ten."""
-    bounds = series.bounds() if series is not None else None
-    buckets = series.reduce(*bounds, 1) if series is not None and bounds is not None else ()
-    return buckets[0].maximum if buckets and buckets[0].count else None
-
-
-def _last(series: Series | None) -> float | None:
-    return series.last() if series else None

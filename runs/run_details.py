@@ -1,4 +1,4 @@
-"""What takes longer to find out than a run's row: its size on disk, its settings, the last of every metric."""
+"""What takes longer to find out than a run's row: its size on disk, the last of every metric."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from presets.config import ConfigError, diff
-from presets.fields import Value
-from presets.schema import RunConfig
 from runs.checkpoint_names import NAME
 from runs.disk import bytes_under
 from runs.folder import Attempt, RunFolder
 from runs.records import last_records
 from runs.safe_files import folder_names
 
-_DEFAULTS = RunConfig()
 _TAIL_BYTES = 32 << 10
 _NOT_FIGURES = frozenset({"seq", "time"})
 
@@ -38,23 +34,19 @@ def sizes_of(folder: RunFolder) -> tuple[int, int, int]:
     return total, checkpoints, sum(1 for _ in names)
 
 
-def settings_of(folder: RunFolder) -> Mapping[str, Value]:
-    """The fields in which the run differs from the defaults, by their dotted paths; none of a damaged file."""
-    try:
-        return {change.path: change.after for change in diff(_DEFAULTS, folder.config())}
-    except (OSError, ConfigError):
-        return {}
-
-
 def last_figures(attempts: tuple[Attempt, ...]) -> Mapping[str, float]:
     """The newest value of every metric near the end of the newest attempt that recorded any."""
     for attempt in reversed(attempts):
         found: dict[str, float] = {}
-        for record in last_records(attempt.metrics_file, _TAIL_BYTES):
+        known = set(_NOT_FIGURES)
+        for record in reversed(last_records(attempt.metrics_file, _TAIL_BYTES)):
+            if record.keys() <= known:  # as nearly all are: a look at each value would take most of the time
+                continue
             for name, value in record.items():
-                if isinstance(value, int | float) and name not in _NOT_FIGURES:
+                if name not in known and isinstance(value, int | float):
                     with contextlib.suppress(OverflowError):  # a whole number beyond every float
                         found[name] = float(value)
+                        known.add(name)
         if found:
             return {name: value for name, value in found.items() if not math.isnan(value)}
     return {}

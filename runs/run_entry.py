@@ -13,11 +13,11 @@ from runs.events import AttemptStarted, ControlAnswered, DiskNoticed, Evaluated,
 from runs.folder import Attempt, RunFolder
 from runs.ownership import why_read_only
 from runs.rank_marks import marked_step
-from runs.reader import read_error
 from runs.records import RecordTail, last_records
-from runs.run_details import last_figures, settings_of, sizes_of
+from runs.run_details import last_figures, sizes_of
+from runs.run_settings import settings_of
 from runs.run_summary import RunSummary, Stamp
-from runs.status import Outcome, RunStatus, read_outcome, read_status
+from runs.status import Outcome, RunStatus, read_error, read_outcome, read_status
 
 _SLICE_BYTES = 256 << 10
 _HEAD_BYTES = 16 << 10

@@ -16,6 +16,7 @@ import msgspec
 
 from runs.columns import Column, ColumnFile, Numbers
 from runs.folder import RunFolder
+from runs.heap import give_back_memory
 from runs.safe_files import make_folder
 from runs.series_cache import (
     END,
@@ -72,7 +73,7 @@ def write_pieces(folder: RunFolder, state: ReadState, table: SeriesTable) -> Gen
             temporary = ""
             if table.generation == generation:
                 plan.rest_on(ColumnFile(file))
-                _give_back_memory()
+                give_back_memory()
         finally:
             os.close(file)
             if temporary:
@@ -142,14 +143,6 @@ def _opened(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _give_back_memory() -> None:
-    """Let the system have what columns took that are in the file now: the C library would keep most of it."""
-    import ctypes  # seldom wanted, and not light
-
-    with contextlib.suppress(OSError, AttributeError):  # only glibc can
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _need_room(directory: int, num_bytes: int) -> None:

@@ -55,3 +55,8 @@ class RunSnapshot:
     last_record_time: float
     share_read: float = 1.0
     memory_peak_bytes: float | None = None
+
+    @property
+    def first_step(self) -> int:
+        """The step that the run went on from, if it is a fork; what came before it is another run's. Else 0."""
+        return min(self.splices, default=0) if self.about.forked_from else 0

@@ -104,6 +104,7 @@ class RunStatus(msgspec.Struct, frozen=True):
 _SILENT_S = 30.0
 _SILENT_INTERVALS = 5
 _NOT_STARTED = "not started yet"
+FOLDER_GONE = "its folder is gone: somebody deleted or moved it"
 _ARRIVES = "has just come to the queue"
 _UNATTENDED = "waits in the queue; its supervisor is gone, and the next look at the queue starts it anew"
 _UNSUPERVISED = "its supervisor is gone; the engine still runs"
@@ -112,7 +113,8 @@ _UNSUPERVISED = "its supervisor is gone; the engine still runs"
 def read_status(folder: RunFolder) -> RunStatus:
     """What holds now, from the lock, the processes and the latest attempt's outcome; never raises.
 
-    A run that was made but never started is `stopped`, with attempt 0. Silence alone never means that a
+    A run that was made but never started is `stopped`, with attempt 0; of one whose folder is not there any more
+    the reason is `FOLDER_GONE`. Silence alone never means that a
     run failed: a live one that records nothing is `stalled`.
     """
     entry = read_entry(folder)  # before the state: a run says that it starts, and then gives up its place
@@ -129,7 +131,8 @@ def read_status(folder: RunFolder) -> RunStatus:
     if outcome is not None:
         return RunStatus(outcome.state, number, outcome.reason, outcome.ended, outcome=outcome)
     if attempt is None:
-        return RunStatus("stopped", reason=_NOT_STARTED)
+        is_there = folder.path.is_dir()
+        return RunStatus("stopped", reason=_NOT_STARTED) if is_there else RunStatus("lost", reason=FOLDER_GONE)
     if state is not None and not is_here(state.supervisor):
         reason = f"it was started on {state.supervisor.host}; what became of it cannot be seen from here"
         return RunStatus("lost", number, reason, state.since)
@@ -154,6 +157,11 @@ def read_state(folder: RunFolder) -> StateRecord | None:
 def read_outcome(attempt: Attempt) -> Outcome | None:
     """How an attempt ended, or None when it has not, or nobody could write it."""
     return read_struct(attempt.outcome_file, Outcome)
+
+
+def read_error(attempt: Attempt) -> ErrorReport | None:
+    """The root cause of a failed attempt, or None when nothing readable was left."""
+    return read_struct(attempt.error_file, ErrorReport)
 
 
 def latest_attempt(folder: RunFolder) -> Attempt | None:

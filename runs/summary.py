@@ -14,6 +14,8 @@ from runs.run_summary import RunSummary as RunSummary
 from runs.run_summary import Stamp
 
 _DETAIL_S = 0.05
+_BREATH_EVERY_S = 0.002
+_BREATH_S = 0.0002  # so long others have the interpreter, such as the thread that draws, which else may wait 5 ms
 _ENDED_A_POLL = 250  # what is looked at each time has its price for as long as a list is open
 _LEAST_NEW = 20  # that a poll reads, however long the runs before them took
 _SETTLED_NS = 2_000_000_000
@@ -35,11 +37,19 @@ class RunIndex:
         self.num_unread = 0
         self.num_changes = 0
 
-    def poll(self, within_s: float = math.inf, *, thorough: bool = False) -> tuple[RunSummary, ...]:
+    def poll(
+        self,
+        within_s: float = math.inf,
+        *,
+        thorough: bool = False,
+        details_s: float = _DETAIL_S,
+        first: Collection[str] = (),
+    ) -> tuple[RunSummary, ...]:
         """Every run, newest first; the same tuple as before when nothing changed.
 
         within_s: runs that it has not come to by then are left for the next polls, counted in `num_unread`.
         thorough: look at every ended run for edits, not at some of them in turn.
+        details_s: how long to read the details of runs that lack them. first: ids of those to begin with.
         """
         self._list_folders()
         self._looks += 1
@@ -59,14 +69,14 @@ class RunIndex:
                 row = entry.poll()
             rows.append(row)
         if self._rows and not self.num_unread:
-            self._add_details(rows, time.monotonic() + _DETAIL_S)
+            self._add_details(rows, time.monotonic() + details_s, first)
         self._take(rows)
         return self._rows
 
     def complete(self) -> tuple[RunSummary, ...]:
         """Every run with all its details, however long that takes."""
         rows = list(self.poll())
-        self._add_details(rows, math.inf)
+        self._add_details(rows, math.inf, ())
         self._take(rows)
         return self._rows
 
@@ -79,6 +89,11 @@ class RunIndex:
     def lacks_details(self) -> bool:
         """Whether later polls will say more of some runs."""
         return not self._is_settled
+
+    def lacks_details_of(self, ids: Collection[str]) -> bool:
+        """Whether later polls will say more of one of these."""
+        found = (self._entries.get(id) for id in ids)
+        return any(entry is not None and entry.lacks_details for entry in found)
 
     @property
     def ids(self) -> Collection[str]:
@@ -133,9 +148,16 @@ class RunIndex:
             self._entries[folder.id] = before.get(folder.id) or RunEntry(folder, self._kept.get(folder.id))
         self._kept = {}
 
-    def _add_details(self, rows: list[RunSummary], deadline: float) -> None:
-        for number, entry in enumerate(self._entries.values()):
-            if entry.lacks_details:
-                if time.monotonic() >= deadline:
-                    return
-                rows[number] = entry.add_details()
+    def _add_details(self, rows: list[RunSummary], deadline: float, first: Collection[str]) -> None:
+        behind = [(number, entry) for number, entry in enumerate(self._entries.values()) if entry.lacks_details]
+        if first:
+            behind.sort(key=lambda pair: pair[1].folder.id not in first)
+        breathed = time.monotonic()
+        for number, entry in behind:
+            now = time.monotonic()
+            if now >= deadline:
+                return
+            if deadline < math.inf and now - breathed > _BREATH_EVERY_S:
+                time.sleep(_BREATH_S)
+                breathed = time.monotonic()
+            rows[number] = entry.add_details()

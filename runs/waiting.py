@@ -14,7 +14,7 @@ import msgspec
 
 from presets.schema import RunConfig
 from runs import control
-from runs.devices import Devices, GpuReadings, Pool, choose, claims, given, may_have_gpus, pool_for, waits_for
+from runs.devices import Devices, GpuReadings, Pool, choose, claims, given, pool_for, waits_for
 from runs.folder import RunFolder, write_atomically
 from runs.lock import is_locked
 from runs.machines import DEVICES_FILE, MachineDevices
@@ -23,6 +23,7 @@ from runs.queue import in_order, place_sentence, put_off, revive
 from runs.queue_entry import QueueEntry, leave, queue_lock, read_entry
 from runs.readings import HardwareReading
 from runs.status import State, StateRecord, latest_attempt
+from runs.visible_gpus import may_have_gpus
 
 POLL_S = 0.2
 LOOK_S = 0.5

@@ -18,15 +18,16 @@ from rich.text import Text
 from textual import events, on
 from textual._context import active_message_pump
 from textual.await_complete import AwaitComplete
-from textual.binding import BindingType
-from textual.command import Provider
+from textual.binding import Binding, BindingType
+from textual.command import CommandPalette, Provider
 from textual.dom import DOMNode
+from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.theme import Theme
 from textual.widget import Widget
 
 from tui.app_commands import APP_COMMANDS, SCREENS
-from tui.commands import Command, bindings_of
+from tui.commands import Command, bindings_of, shown
 from tui.farewell import farewell
 from tui.keys import OwnKeys, rebind
 from tui.messages import FeedFailed
@@ -53,6 +54,13 @@ def _palette() -> type[Provider]:
     from tui.palette import PaletteProvider
 
     return PaletteProvider
+
+
+def _only_ascii() -> LineFilter:
+    """What makes all that is drawn ASCII, imported where it is wanted."""
+    from tui.ascii_signs import OnlyAscii
+
+    return OnlyAscii()
 
 
 class TinyTrainApp(Navigation):
@@ -83,6 +91,8 @@ class TinyTrainApp(Navigation):
         remembered_theme = self.remembered.get("app").get("theme")
         self.theme = first_theme(self.settings.theme, remembered_theme, os.environ, self._began_plain)
         follow_theme(self)
+        if self.settings.ascii:
+            self._filters.append(_only_ascii())
         self.chosen_theme = remembered_theme if isinstance(remembered_theme, str) else ""
         self.animation_level = "none"  # every frame is bytes over SSH
         self._painting = Painting()
@@ -138,7 +148,9 @@ class TinyTrainApp(Navigation):
         self._said |= set(said)
         if said:
             more = f" (and {len(said) - 1} more: tinytrain-tui doctor)" if len(said) > 1 else ""
-            self.notify(safe_text(said[0] + more, 600), severity="warning", markup=False, timeout=20)
+            title = "" if said[0] == self.remembered.problem else safe_text(self.settings.path.name, 60)
+            text = safe_text(said[0] + more, 600)
+            self.notify(text, title=title, severity="warning", markup=False, timeout=20)
 
     def _check_keys(self) -> None:
         """Look, beside the dashboard, for keys of commands that are not there: all screens are imported for it."""
@@ -148,6 +160,10 @@ class TinyTrainApp(Navigation):
         self.own_keys.problems += problems
         if problems:
             self.call_later(self._say_problems)
+
+    def get_key_display(self, binding: Binding) -> str:
+        """A key in the footer as it is in the help."""
+        return binding.key_display or shown(binding.key.split(",")[0])
 
     def _theme_chosen(self, theme: Theme) -> None:
         follow_theme(self)
@@ -196,7 +212,7 @@ class TinyTrainApp(Navigation):
     @on(FeedFailed)
     def _feed_failed(self, message: FeedFailed) -> None:
         self.log.error(message.report)
-        words = f"looking after the runs failed; a defect of ours: {message.report.strip().splitlines()[-1]}"
+        words = f"looking after the runs failed; a defect of ours: {message.last_line}"
         self.notify(safe_text(words, 500), severity="error", markup=False, timeout=30)
 
     @on(RunTold)
@@ -231,6 +247,11 @@ class TinyTrainApp(Navigation):
         self._exit_renderables = [harmless_report(one) for one in self._exit_renderables]
         super()._print_error_renderables()
 
+    def action_command_palette(self) -> None:
+        """Open the palette, unless it is open below a question that came later: there is one of that id."""
+        if not any(isinstance(screen, CommandPalette) for screen in self.screen_stack):
+            super().action_command_palette()
+
     def action_help(self) -> None:
         """Lay the keys of this screen over it."""
         from tui.screens.help import HelpScreen
@@ -238,9 +259,13 @@ class TinyTrainApp(Navigation):
         self.push_screen(HelpScreen(self.screen))
 
     async def action_quit(self) -> None:
-        """Leave at once, and say after the terminal is restored which runs go on."""
+        """Leave at once, and say after the terminal is restored which runs go on, and what was not kept."""
         live = self.live_runs()
-        self.exit(message=Text(farewell(live)) if live else None)
+        self.remembered.flush()
+        said = [farewell(live)] if live else []
+        if self.remembered.unkept:
+            said.append(safe_text(self.remembered.unkept, 500))
+        self.exit(message=Text("\n".join(said)) if said else None)
 
     def action_repaint(self) -> None:
         """Paint every cell again: other programs may write to the terminal too, and nobody hears of it."""

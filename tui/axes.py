@@ -67,12 +67,16 @@ def tick_labels(places: tuple[float, ...]) -> tuple[str, ...]:
     return tuple(label.rjust(width) for label in labels)
 
 
-def step_range(first: float, newest: float, total: float) -> tuple[float, float]:
-    """The step axis: an eighth, a quarter, half or all of the run, so that it seldom moves."""
+def step_range(first: float, newest: float, total: float, begin: float = 0.0) -> tuple[float, float]:
+    """The step axis: an eighth, a quarter, half or all of the run, so that it seldom moves.
+
+    begin: the step that the run went on from, if it is a fork; what lies before it is another run's.
+    """
+    low, length = min(begin, first), total - begin
     for part in (8, 4, 2, 1):
-        if total > 0 and newest <= total / part:
-            return min(0.0, first), total / part
-    return min(0.0, first), max(newest, 1.0)
+        if length > 0 and newest - begin <= length / part:
+            return low, begin + length / part
+    return low, max(newest, begin + 1.0)
 
 
 def value_range(body: list[float], must_show: list[float]) -> tuple[float, float]:
@@ -143,9 +147,13 @@ def log_ticks(low: float, high: float, num: int) -> tuple[float, ...]:
     return found if len(found) > 1 else (10**low, 10**high)
 
 
-def newest_range(first: float, newest: float) -> tuple[float, float]:
-    """An axis whose end nobody knows: a little more than there is, in leaps of about an eighth."""
+def newest_range(first: float, newest: float, begin: float = 0.0) -> tuple[float, float]:
+    """An axis whose end nobody knows: a little more than there is, in leaps of about an eighth.
+
+    begin: where the first point is, if that is far from 0; the axis begins a leap before it at most.
+    """
     if newest <= _LEAST:
         return min(0.0, first), 1.0
-    leap = _round_step(newest / 10)
-    return min(0.0, first), math.ceil(newest / leap - 1e-9) * leap
+    leap = _round_step((newest - begin if newest > begin else newest) / 10)
+    high = max(math.ceil(newest / leap - 1e-9) * leap, begin + leap)
+    return min(math.floor(begin / leap + 1e-9) * leap, first), high

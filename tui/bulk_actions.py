@@ -12,6 +12,7 @@ from textual.screen import Screen
 
 from runs import launch
 from runs.folder import RunFolder
+from runs.trash import undelete_run
 from tui.run_actions import RunChoice, offers
 from tui.safe_text import safe_text
 from tui.screens.dialogs import ConfirmDialog
@@ -157,7 +158,7 @@ def bring_back(screen: Screen[Any], trashed: tuple[tuple[Path, str], ...], then:
         problems: list[str] = []
         for path, name in trashed:
             try:
-                launch.undelete_run(path)
+                undelete_run(path)
             except (OSError, ValueError, RuntimeError) as error:
                 problems.append(f"{name}: {error}")
         num_done, what = len(trashed) - len(problems), _num_runs(len(trashed))
@@ -165,7 +166,7 @@ def bring_back(screen: Screen[Any], trashed: tuple[tuple[Path, str], ...], then:
         done = f"{trashed[0][1] if len(trashed) == 1 else what} {is_are} back"
         if problems and num_done:
             done = f"{num_done:,} of {what} are back"
-        screen.app.call_from_thread(_say, screen, done if num_done else "", problems)
+        screen.app.call_from_thread(tell, screen, done if num_done else "", problems)
         screen.app.call_from_thread(then)
 
     screen.run_worker(work, thread=True, exit_on_error=True)
@@ -188,10 +189,10 @@ def _report(
     screen: Screen[Any], runs: tuple[RunChoice, ...], num_done: int, done: str, problems: list[str]
 ) -> None:
     what = counted(runs) if num_done == len(runs) else f"{num_done:,} of {_num_runs(len(runs))}"
-    _say(screen, f"{what}: {done}" if num_done else "", problems)
+    tell(screen, f"{what}: {done}" if num_done else "", problems)
 
 
-def _say(screen: Screen[Any], words: str, problems: list[str]) -> None:
+def tell(screen: Screen[Any], words: str, problems: list[str]) -> None:
     """Say what was done, if anything was, and the first of what went wrong."""
     if words:
         screen.notify(safe_text(words, 200), markup=False, timeout=4)

@@ -12,8 +12,7 @@ from presets.schema import DataConfig
 from runs.cache_listing import CacheInfo
 from runs.cache_management import clear, clear_all
 from tui.data_catalogue import settings_words
-from tui.data_words import plural
-from tui.figures import num_bytes
+from tui.figures import num_bytes, plural
 from tui.run_actions import act
 from tui.safe_text import safe_text
 from tui.screens.dialogs import ConfirmDialog, TypedConfirmDialog

@@ -15,7 +15,7 @@ from runs.generalisation import Gap
 from runs.reader import RunSnapshot
 from runs.series import Series
 from tui.charts.crosshair import with_cursor
-from tui.charts.picture import ASCII_SIGNS, ChartPicture, draw
+from tui.charts.picture import ChartPicture, draw
 from tui.charts.spec import ChartSpec, Palette
 from tui.charts.view import ChartView, view_words
 from tui.run_charts import GAP, chart_named, spec_of, title_of
@@ -145,8 +145,6 @@ class ChartDrawer:
         note = view_words(wish.view)
         if snapshot.is_behind:
             note = f"reading: {snapshot.share_read:.0%}"
-        if drawn.palette.only_ascii:
-            title, note = title.translate(ASCII_SIGNS), note.translate(ASCII_SIGNS)
         return DrawnChart(with_cursor(drawn.picture, wish.view.cursor), title, note)
 
 

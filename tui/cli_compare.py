@@ -14,6 +14,7 @@ from runs.reader import RunSnapshot
 from runs.series import Series
 from tui import compare_rows
 from tui.cli_output import DONE, WrongRequest, say, say_json
+from tui.metric_words import metric_value, metric_words
 from tui.safe_text import safe_text
 from tui.table_rows import Cell, Row
 
@@ -123,7 +124,7 @@ def _metric(snapshots: Sequence[RunSnapshot], options: argparse.Namespace) -> in
         return DONE
     runs_compared = comparison_of(snapshots).runs
     heads = tuple(head.text for head in compare_rows.heads_of(runs_compared))
-    say(f"{compare_rows.metric_words(name)}, by step")
+    say(f"{metric_words(name)}, by step")
     steps = _steps(series)
     width = max((len(f"{step:,}") for step in steps), default=0)
     rows = [Row("", f"{step:>{width},}", tuple(Cell(_at(one, step)) for one in series)) for step in steps]
@@ -146,4 +147,4 @@ def _at(series: Series | None, step: int) -> str:
     if series is None or not len(series) or step > series.step[-1]:
         return "-"
     at = bisect_right(series.step, step) - 1
-    return compare_rows.metric_value(series.value[at]) if at >= 0 else "-"
+    return metric_value(series.value[at]) if at >= 0 else "-"

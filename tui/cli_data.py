@@ -24,10 +24,9 @@ from tui.data_words import (
     head_words,
     histogram_lines,
     longest_words,
-    plural,
     users_words,
 )
-from tui.figures import num_bytes
+from tui.figures import num_bytes, plural
 
 _WIDTH = 78
 _LABEL = 16

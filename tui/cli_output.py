@@ -12,6 +12,7 @@ import msgspec
 
 from tui.safe_text import safe_json, safe_lines, safe_text
 
+PROGRAM = "tinytrain-tui"
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from runs.folder import RunFolder, RunNotFound, find_run, runs_dir
+from runs.ownership import why_read_only
 from tui.cli_output import WrongRequest
 
 
@@ -14,6 +15,20 @@ def the_run(options: argparse.Namespace) -> RunFolder:
         return find_run(runs_dir(options.runs_dir), options.run)
     except RunNotFound as error:
         raise WrongRequest(str(error)) from None
+
+
+def the_runs(options: argparse.Namespace) -> list[RunFolder]:
+    """The runs that `RUN …` means, all of them there and ours. Raises WrongRequest."""
+    found: list[RunFolder] = []
+    for reference in options.runs:
+        try:
+            folder = find_run(runs_dir(options.runs_dir), reference)
+        except RunNotFound as error:
+            raise WrongRequest(str(error)) from None
+        if refusal := why_read_only(folder):
+            raise WrongRequest(refusal)
+        found.append(folder)
+    return list(dict.fromkeys(found))
 
 
 def checkpoint_name(text: str) -> str:

@@ -15,10 +15,9 @@ from presets.toml_text import read_file
 from runs import launch
 from runs.folder import RunFolder, create_run, runs_dir, usual_runs_dir
 from runs.ownership import why_read_only
-from runs.reader import read_error
 from runs.records import RecordTail
 from runs.references import MissingReference, taken_over, with_lasting_references
-from runs.status import RunStatus, read_status
+from runs.status import RunStatus, read_error, read_status
 from tui.cli_lines import Lines
 from tui.cli_logout import heed_logout
 from tui.cli_output import DONE, FAILED, INTERRUPTED, WrongRequest, say, say_json, warn

@@ -37,13 +37,14 @@ class Command:
         return self.key_display or shown(self.key.split(",")[0])
 
 
+_IN_WORDS = {"enter": "enter", "backspace": "backspace"}  # as everywhere in sentences; not every font has ⏎ and ⌫
 _NONE = Command("", "", "", "", "")
 
 
 def shown(key: str) -> str:
     """A key's name as a person reads it: `?` for question_mark, `^s` for ctrl+s."""
     *modifiers, last = key.split("+")
-    text = format_key(last)
+    text = _IN_WORDS.get(last) or format_key(last)
     for modifier in reversed(modifiers):
         text = f"^{text}" if modifier == "ctrl" else f"{modifier}+{text}"
     return text
@@ -60,6 +61,7 @@ def bindings_of(commands: Iterable[Command]) -> list[Binding]:
             tooltip=command.tooltip,
             priority=command.priority,
             key_display=command.key_display or None,
+            id=command.id,
         )
         for command in commands
         if command.key

@@ -63,6 +63,7 @@ def spec_of(snapshots: tuple[RunSnapshot, ...], wanted: WantedCurves) -> ChartSp
         lines=tuple(lines),
         guides=_guides(snapshots) if metric in ("loss", "val_loss") else (),
         total_steps=max((snapshot.total_steps for snapshot in snapshots), default=0),
+        first_step=min((snapshot.first_step for snapshot in snapshots), default=0),
         legend=wanted.legend and len(lines) > 1,
         empty=words,
     )

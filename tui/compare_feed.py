@@ -17,7 +17,7 @@ from runs.reader import RunReader, RunSnapshot
 from tui.charts.crosshair import with_cursor
 from tui.charts.picture import ChartPicture, draw, words_alone
 from tui.compare_curves import WantedCurves, spec_of, values_at
-from tui.compare_rows import in_order
+from tui.metric_words import in_order
 from tui.polling_feed import PollingFeed
 
 _POLL_S = 0.25

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from presets.fields import Value
 from runs.compare import ComparedRun, Comparison, ProbeCell, ProbeRow
 from runs.status import LIVE_STATES, SIGNS
-from tui.axes import short_number
 from tui.figure_words import figure_words, unit_words, value_words
+from tui.metric_words import metric_value
 from tui.run_words import steps_words
 from tui.safe_text import safe_text
 from tui.table_rows import Cell, Head, Row
@@ -22,19 +22,6 @@ LETTERS = "ABCDEFGHIJKL"
 """By which a run is known on its curve, without colour too."""
 
 _NAME = 24
-_UNITS = {
-    "loss": "nats", "val_loss": "nats", "tokens_per_second": "tokens/s",
-    "samples_per_second": "samples/s", "step_time_s": "s", "data_time_s": "s", "elapsed_s": "s",
-    "memory_allocated_bytes": "bytes", "memory_peak_bytes": "bytes", "host_memory_bytes": "bytes",
-    "flops_per_second": "FLOP/s",
-}  # fmt: skip
-_WORDS = {
-    "loss": "train loss", "val_loss": "val loss", "lr": "learning rate", "grad_norm": "gradient norm",
-    "val_bits_per_byte": "bits per byte", "val_accuracy": "accuracy", "tokens_per_second": "speed",
-    "step_time_s": "time of a step", "data_time_s": "time for data", "memory_peak_bytes": "peak memory",
-    "memory_allocated_bytes": "memory held", "host_memory_bytes": "memory of the machine",
-}  # fmt: skip
-_FIRST = ("loss", "val_loss", "val_bits_per_byte", "val_accuracy", "lr", "grad_norm", "tokens_per_second")
 
 
 def heads_of(runs: Sequence[ComparedRun], colours: Sequence[Style] = ()) -> tuple[Head, ...]:
@@ -107,14 +94,15 @@ def run_words(comparison: Comparison, id: str) -> str:
 
 
 def figure_table(comparison: Comparison) -> tuple[Row, ...]:
-    """The final figures; ★ and bold is the best of a row."""
+    """The final figures; ★ and bold is the best of a row, and what reads as it does; none where all read alike."""
     rows: list[Row] = []
     for row in comparison.figures:
+        words = [figure_words(value, row.unit) for value in row.values]
+        known = {text for text, value in zip(words, row.values, strict=True) if value is not None}
+        best = {words[place] for place in row.best} if len(known) > 1 else set()
         cells = tuple(
-            Cell(f"★ {figure_words(value, row.unit)}", "best")
-            if place in row.best
-            else Cell(figure_words(value, row.unit), "faint" if value is None else "")
-            for place, value in enumerate(row.values)
+            Cell(f"★ {text}", "best") if text in best else Cell(text, "faint" if value is None else "")
+            for text, value in zip(words, row.values, strict=True)
         )
         rows.append(Row(row.name, safe_text(row.label + unit_words(row.unit), 60), cells))
     return tuple(rows)
@@ -171,28 +159,6 @@ def probe_table(probes: Sequence[ProbeRow], most: int) -> tuple[Row, ...]:
             cells = tuple(_candidate(cell, rank) for cell in row.cells)
             rows.append(Row(f"{number} {rank}", f"{rank + 1}", cells))
     return tuple(rows)
-
-
-def metric_words(name: str) -> str:
-    """A metric with its unit, as the chart's title has it."""
-    words = _WORDS.get(name) or safe_text(name, 40).replace("_", " ")
-    unit = _UNITS.get(name)
-    return f"{words} ({unit})" if unit else words
-
-
-def metric_value(value: float | None) -> str:
-    """A figure of a metric, short."""
-    if value is None:
-        return "-"
-    if value != value:
-        return "not finite"
-    return f"{value:.4f}" if 0.01 <= abs(value) < 100 else short_number(value)
-
-
-def in_order(names: Sequence[str]) -> tuple[str, ...]:
-    """Metrics in the order in which one looks at them."""
-    known = [name for name in _FIRST if name in names]
-    return (*known, *sorted(name for name in names if name not in known))
 
 
 def _colour(colours: Sequence[Style], place: int) -> Style | None:

@@ -8,7 +8,7 @@ from runs.cache_format import SplitCounts, Statistics
 from runs.cache_listing import CacheInfo, CacheState
 from runs.data_inspection import Inspection, TokenizerFigures
 from tui.data_catalogue import settings_words
-from tui.figures import count, num_bytes, short_duration
+from tui.figures import count, num_bytes, plural, short_duration
 from tui.safe_text import safe_text
 
 CACHE_SIGNS: dict[CacheState, str] = {
@@ -153,8 +153,3 @@ def percent(share: float) -> str:
     return (
         f"{value:.0f} %" if value >= 99.95 or value == 0 else f"{value:.2f} %" if value < 1 else f"{value:.1f} %"
     )
-
-
-def plural(number: int, noun: str) -> str:
-    """`1 shard`, `2 shards`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import json
 import os
@@ -18,12 +19,13 @@ from typing import Literal
 
 from presets.config import with_values
 from presets.schema import RunConfig
-from runs.folder import all_runs, token_caches_dir
+from runs.folder import all_runs, runs_dir, token_caches_dir
 from runs.hardware_feed import HardwareFeed
 from runs.hub import hub_status
 from runs.launch import child_environment
 from runs.logout import logout_risk
 from runs.status import read_status
+from runs.trash import in_trash
 from tui.figures import num_bytes
 from tui.machine import this_machine
 from tui.safe_text import safe_json, safe_text
@@ -47,14 +49,14 @@ class Finding:
     hint: str = ""
 
 
-def main(as_json: bool, runs: Path) -> int:
+def doctor(options: argparse.Namespace) -> int:
     """Print the findings; 1 when something stands in the way of training, else 0."""
     found: list[Finding] = []
-    for finding in findings(runs):
+    for finding in findings(runs_dir(options.runs_dir)):
         found.append(finding)
-        if not as_json:
+        if not options.json:
             print(_line(finding), flush=True)
-    if as_json:
+    if options.json:
         print(safe_json(json.dumps([asdict(finding) for finding in found], ensure_ascii=False, indent=2)))
     return 1 if any(finding.state == "bad" for finding in found) else 0
 
@@ -106,14 +108,18 @@ def _disk(name: str, folder: Path) -> Finding:
         variable = "TINYTRAIN_RUNS" if name == "runs folder" else "TINYTRAIN_CACHE"
         return Finding(name, "bad", f"{text}, not writable", f"set {variable} to a folder of yours")
     if free < _LOW_DISK_BYTES:
-        return Finding(name, "warning", text, "checkpoints and token caches need room; delete old runs")
+        hint = "checkpoints and token caches need room; delete old runs, then `trash empty`"
+        return Finding(name, "warning", text, hint)
     return Finding(name, "good", text)
 
 
 def _runs(runs: Path) -> Finding:
     folders = all_runs(runs)
     num_live = sum(read_status(folder).is_live for folder in folders)
-    return Finding("runs", "good", f"{len(folders)} in all, {num_live} live")
+    text = f"{len(folders)} in all, {num_live} live"
+    if deleted := in_trash(runs):
+        text += f"; {len(deleted)} in the trash, {num_bytes(sum(one.num_bytes() for one in deleted))}"
+    return Finding("runs", "good", text)
 
 
 def _rights(runs: Path) -> Iterator[Finding]:

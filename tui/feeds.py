@@ -24,6 +24,7 @@ from tui.chart_drawer import PaneWish as PaneWish
 from tui.chart_drawer import PicturesDrawn as PicturesDrawn
 from tui.log_words import readable
 from tui.messages import FeedFailed as FeedFailed
+from tui.setting_words import Changed, changed_settings
 
 POLL_S = 0.25
 _IDLE_POLL_S = 1.0
@@ -79,6 +80,13 @@ class ConsoleArrived(Message):
         return isinstance(message, ConsoleArrived)
 
 
+@dataclass
+class SettingsCompared(Message):
+    """What a run that failed sets otherwise than its preset."""
+
+    changed: Changed
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What the screen has room for."""
@@ -105,6 +113,7 @@ class RunFeed:
         self._posted_at = 0.0
         self._state: HardwareState | None = None
         self._console: ConsoleReader | None = None
+        self._has_compared = False
         self._drawer = ChartDrawer(target.post_message)
 
     def start(self) -> None:
@@ -175,6 +184,7 @@ class RunFeed:
         wait = wait if due_s is None else min(wait, due_s)
         self._read_hardware(snapshot)
         self._read_console(snapshot, self._wanted)
+        self._compare_settings(snapshot)
         if wait and self._reader.keep_cache():
             return _YIELD_S
         return wait
@@ -208,6 +218,13 @@ class RunFeed:
         reader = self._console
         if reader.poll():
             self._target.post_message(ConsoleArrived(tuple(reader.lines), reader.num_read, reader.unended()))
+
+    def _compare_settings(self, snapshot: RunSnapshot) -> None:
+        """Once it has failed; the presets are read for it."""
+        if snapshot.status.state == "failed" and snapshot.config is not None and not self._has_compared:
+            self._has_compared = True
+            changed = changed_settings(snapshot.config, snapshot.about.preset)
+            self._target.post_message(SettingsCompared(changed))
 
 
 def place_of(snapshot: RunSnapshot) -> int:

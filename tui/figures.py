@@ -16,6 +16,11 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def plural(number: int, noun: str) -> str:
+    """`1 shard`, `2 shards`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def num_bytes(value: float) -> str:
     """`92 MB`, `1.4 GB`: decimal units, as disks and the GPU's data sheet have them."""
     for size, unit in _BYTE_UNITS:

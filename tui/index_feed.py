@@ -12,14 +12,18 @@ from textual.message_pump import MessagePump
 
 from runs.index_cache import load_index, save_index
 from runs.summary import RunIndex, RunSummary
+from runs.trash_use import TrashMeter, TrashUse
 from tui.places import Place as Place
 from tui.polling_feed import PollingFeed
 
 _POLL_S = 1.0
 _QUIET_S = 2.0  # when there are many and none of them is live
 _MANY = 500
-_DETAILS_S = 0.25  # between looks while sizes and curves of some runs are still to be read
+_DETAILS_S = 0.3  # of reading sizes and curves, then the list is drawn anew with those that came
+_IN_SIGHT_S = 0.05  # the same, while some of them are looked at
 _FIRST_S = 0.2  # of reading, then what there is by then is shown
+_BEHIND_S = 0.02  # of rest between two such looks
+_TRASH_S = 0.05  # of counting what deleted runs take of the disk
 _SAVE_S = 30.0
 
 
@@ -28,11 +32,13 @@ class RunsListed(Message):
     """Every run, newest first.
 
     places: of those that wait in the queue, by id. num_unread: runs that the next messages will list too.
+    trash: what deleted runs take of the disk.
     """
 
     rows: tuple[RunSummary, ...]
     places: Mapping[str, Place] = field(default_factory=dict)
     num_unread: int = 0
+    trash: TrashUse = field(default_factory=TrashUse)
 
     def can_replace(self, message: Message) -> bool:
         """Only the newest counts."""
@@ -49,14 +55,20 @@ class IndexFeed(PollingFeed):
         super().__init__("runs", target, self._read, _POLL_S)
         self._runs = runs
         self._index: RunIndex | None = None
+        self._trash = TrashMeter(runs)
         self._last: RunsListed | None = None
         self._is_thorough = True
         self._saved_at, self._num_saved = time.monotonic(), 0
+        self._in_sight: frozenset[str] = frozenset()
 
     def look_now(self) -> None:
         """Do not wait for the next turn, and look at every run."""
         self._is_thorough = True
         super().look_now()
+
+    def look_first(self, ids: frozenset[str]) -> None:
+        """The details of these runs come before those of the others: they are in sight."""
+        self._in_sight = ids
 
     def stop(self) -> None:
         """End the thread, and keep what was read."""
@@ -68,15 +80,17 @@ class IndexFeed(PollingFeed):
             self._index = RunIndex(self._runs, load_index(self._runs))
         index, last = self._index, self._last
         thorough, self._is_thorough = self._is_thorough, False
-        rows = index.poll(_FIRST_S, thorough=thorough)
-        new = RunsListed(rows, self._places(rows), index.num_unread)
-        is_same = last is not None and rows is last.rows
-        if last is None or not is_same or (new.places, new.num_unread) != (last.places, last.num_unread):
+        in_sight = self._in_sight
+        details_s = _IN_SIGHT_S if index.lacks_details_of(in_sight) else _DETAILS_S
+        rows = index.poll(_FIRST_S, thorough=thorough, details_s=details_s, first=in_sight)
+        trash = self._trash.poll(_TRASH_S) if last is not None else TrashUse()
+        new = RunsListed(rows, self._places(rows), index.num_unread, trash)
+        if last is None or rows is not last.rows or new != last:
             self._last = new
             self._target.post_message(new)
-        is_behind = index.lacks_details
+        is_behind = index.lacks_details or not trash.is_counted
         rests_s = _QUIET_S if len(rows) > _MANY and not index.num_live else _POLL_S
-        self._every_s = 0.0 if index.num_unread else _DETAILS_S if is_behind else rests_s
+        self._every_s = 0.0 if index.num_unread else _BEHIND_S if is_behind else rests_s
         if time.monotonic() - self._saved_at > _SAVE_S and not index.num_unread:
             self._keep()
 

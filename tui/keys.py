@@ -157,10 +157,10 @@ def _action_name(action: str) -> str:
 
 
 def scope_of(node: Any) -> str:
-    """What a screen or a pane, or its class, is called in the settings."""
+    """What a screen or pane, or its class, is called in the settings: `KEYS_SCOPE`, else its title or class."""
     kind = node if isinstance(node, type) else type(node)
-    title = str(getattr(kind, "HELP_TITLE", "") or kind.__name__.removesuffix("Screen").removesuffix("Pane"))
-    return title.lower().strip("_").replace(" ", "_")
+    title = str(getattr(kind, "KEYS_SCOPE", "") or getattr(kind, "HELP_TITLE", ""))
+    return (title or kind.__name__.removesuffix("Screen").removesuffix("Pane")).lower().replace(" ", "_")
 
 
 class OwnKeys:

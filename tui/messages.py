@@ -82,3 +82,8 @@ class FeedFailed(Message):
     """A defect of ours ended a feed; report is the whole traceback."""
 
     report: str
+
+    @property
+    def last_line(self) -> str:
+        """What went wrong, without where."""
+        return self.report.strip().splitlines()[-1]

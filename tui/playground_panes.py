@@ -50,6 +50,10 @@ class PlaygroundPanes:
             "writing": self.writing,
         }[shown]  # fmt: skip
 
+    def first(self, state: PlaygroundState) -> LinesPane:
+        """The pane that one gets to from the text: the words, where they are in sight."""
+        return self.words if self.words.display else self.of(state.shown)
+
     def offered(self, state: PlaygroundState, is_roomy: bool) -> list[Shown]:
         """The views that one can go through: the words alone only where they do not stand beside the others."""
         kinds: list[Shown] = [] if is_roomy else ["words"]

@@ -16,6 +16,7 @@ from runs.safe_files import RUN_ID
 Shown = Literal["words", "tokens", "attention", "neighbours", "writing"]
 SHOWN: tuple[Shown, ...] = get_args(Shown)
 _MOST_TRIED = 200
+_LONGEST_WORD = 200
 _LONGEST_TRIED = 4_000  # characters: all of them are written anew when the dashboard remembers
 _NEIGHBOURS = 40
 _VIEW_OF: Mapping[Shown, View] = {
@@ -100,6 +101,11 @@ class PlaygroundState:
         """Those that have a checkpoint, the first one first."""
         return tuple(side for side in (self.first, self.second) if side.folder is not None)
 
+    @property
+    def folders(self) -> tuple[RunFolder, ...]:
+        """The runs of these, each once."""
+        return tuple(dict.fromkeys(side.folder for side in self.sides if side.folder is not None))
+
     def request(self, side: Side, views: tuple[Shown, ...], word: str) -> Request:
         """What to ask that side for these views. word: whose neighbours are shown."""
         assert side.folder is not None
@@ -169,7 +175,7 @@ class PlaygroundState:
                 name: _place(side) for name, side in (("run", self.first), ("against", self.second)) if side.folder
             },
             **({"text": self.text} if self.is_own else {}),
-            "shown": self.shown,
+            **{name: getattr(self, name) for name in ("shown", "layer", "head", "word")},
             "sampling": {name: value for name, value in vars(self.sampling).items() if value is not None},
             "tried": [vars(one) for one in self.tried],
         }
@@ -181,6 +187,8 @@ class PlaygroundState:
             self.text, self.is_own = text, True
         if (shown := values.get("shown")) in SHOWN:
             self.shown = shown
+        word = values.get("word")
+        self.word = word if isinstance(word, str) and len(word) <= _LONGEST_WORD else ""
         self.sampling = _sampling(values.get("sampling"))
         tried = values.get("tried")
         if isinstance(tried, list):
@@ -189,6 +197,8 @@ class PlaygroundState:
             place = _recalled_place(values, name, runs)
             if place is not None and place[0].path.is_dir():
                 side.choose(place[0], "", place[1])
+        if self.first.folder is not None:  # another model may have fewer
+            self.layer, self.head = _number(values.get("layer")), _number(values.get("head"))
 
 
 def _recalled_place(values: Mapping[str, Any], name: str, runs: Path) -> tuple[RunFolder, str] | None:
@@ -198,6 +208,11 @@ def _recalled_place(values: Mapping[str, Any], name: str, runs: Path) -> tuple[R
         return None
     run, checkpoint = place
     return (RunFolder(runs / run), checkpoint) if RUN_ID.fullmatch(run) else None
+
+
+def _number(value: Any) -> int:
+    """Of a layer or a head; the first for what is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1000 else 1
 
 
 def _place(side: Side) -> list[str]:

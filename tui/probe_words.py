@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runs.events import Expected, Probed
+from runs.probe_texts import probes_now
+from runs.snapshot import RunSnapshot
 from tui.safe_text import safe_text
 
 
@@ -52,3 +54,16 @@ def place_words(rank: int) -> str:
     """`1st`, `2nd`, `1,204th`."""
     tens, ones = rank // 10 % 10, rank % 10
     return f"{rank:,}{'th' if tens == 1 else {1: 'st', 2: 'nd', 3: 'rd'}.get(ones, 'th')}"
+
+
+def why_no_probes(snapshot: RunSnapshot) -> str:
+    """Why there are no words to show, and when some come."""
+    if snapshot.config is not None and not probes_now(snapshot.config, snapshot.controls):
+        return "this run has no probe sentences" + ("; B writes some" if snapshot.status.is_live else "")
+    if not snapshot.status.is_live:
+        return "it was not probed"
+    every = snapshot.config.probes.every if snapshot.config is not None else 0
+    if snapshot.splices and every:  # it goes on where nothing was probed, as a fork does
+        due = (snapshot.step // every + 1) * every
+        return f"the next probes come at step {min(due, snapshot.total_steps or due):,}; b probes now"
+    return "the first probes come before the first step"

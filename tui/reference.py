@@ -6,7 +6,6 @@ pane, what a filter can ask for, looks, settings, verbs.
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -78,11 +77,9 @@ def _field_table() -> str:
 
 
 def _verb_table() -> str:
-    from tui.cli import PROGRAM, make_parser
+    from tui.verbs import VERBS
 
-    verbs = next(one for one in make_parser()._actions if isinstance(one, argparse._SubParsersAction))
-    said = {name: (made.epilog or "").removeprefix(f"example: {PROGRAM} ") for name, made in verbs.choices.items()}
-    rows = ((f"`{one.dest}`", one.help or "", f"`{said[one.dest]}`") for one in verbs._choices_actions)
+    rows = ((f"`{verb.name}`", verb.help, f"`{verb.example}`") for verb in VERBS)
     return _table(("verb", "", "example"), rows)
 
 

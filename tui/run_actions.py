@@ -12,7 +12,7 @@ from textual.screen import Screen
 
 from runs import launch
 from runs.folder import About, RunFolder
-from runs.status import RunStatus
+from runs.status import FOLDER_GONE, RunStatus
 from tui.safe_text import safe_text
 from tui.screens.dialogs import ConfirmDialog, TypedConfirmDialog
 from tui.screens.edit_run import EditRunDialog
@@ -68,7 +68,7 @@ def offers(run: RunChoice | None, action: str) -> bool:
     is_possible = _OFFERED.get(action)
     if is_possible is None:
         return True
-    return run is not None and not run.read_only and is_possible(run.status)
+    return run is not None and not run.read_only and not _is_gone(run) and is_possible(run.status)
 
 
 def can_move(run: RunChoice | None, where: Where) -> bool:
@@ -83,6 +83,8 @@ def why_not(run: RunChoice, action: str) -> str:
     if run.read_only:
         return f"{run.read_only}."
     state, name = run.status.state, run.name
+    if _is_gone(run):
+        return f"{name}: {run.status.reason}."
     if action == "queue_move":
         if state != "queued":
             return f"{name} is {state}; it does not wait in the queue."
@@ -250,6 +252,11 @@ def _warning(question: str, verb: str, then: Consequence) -> ConfirmDialog:
         title = f"{question} WITHOUT a checkpoint?"
         return ConfirmDialog(title, then.body, confirm=f"{verb} anyway", danger=True)
     return ConfirmDialog(f"{question}?", then.body, confirm=verb)
+
+
+def _is_gone(run: RunChoice) -> bool:
+    """Somebody took its folder away while it is shown."""
+    return run.status.reason == FOLDER_GONE
 
 
 def _answers(status: RunStatus) -> bool:

@@ -16,7 +16,7 @@ from tui.charts.curves import decay_of
 from tui.charts.frame import place_words
 from tui.charts.spec import ChartSpec, Line, Mark
 from tui.charts.view import ChartView
-from tui.safe_text import safe_text
+from tui.safe_text import both_ends, safe_text
 
 GAP = "gap"
 RANKS = "ranks"
@@ -69,7 +69,12 @@ _IN_CHARTS = frozenset(metric for chart in CHARTS for metric, _ in chart.parts)
 
 def chart_named(name: str) -> RunChart:
     """One of ours, or that of a recorded metric."""
-    return _BY_NAME.get(name) or RunChart(name, safe_text(name.replace("_", " "), _TITLE), ((name, ""),))
+    return _BY_NAME.get(name) or RunChart(name, both_ends(name.replace("_", " "), _TITLE), ((name, ""),))
+
+
+def is_ours(name: str) -> bool:
+    """It has words of its own; others are called as their metric is recorded."""
+    return name in _BY_NAME
 
 
 def charts_of(metrics: Iterable[str]) -> tuple[RunChart, ...]:
@@ -106,6 +111,7 @@ def spec_of(
         marks=marks_of(snapshot),
         best=_best(chart, lines, snapshot),
         total_steps=snapshot.total_steps,
+        first_step=snapshot.first_step,
         from_zero=chart.from_zero,
         factor=chart.factor,
         empty=waiting_words(snapshot) if is_loss else _why_none(snapshot),
@@ -170,13 +176,18 @@ def _best(chart: RunChart, lines: list[Line], snapshot: RunSnapshot) -> tuple[in
 
 
 def marks_of(snapshot: RunSnapshot) -> tuple[Mark, ...]:
-    """What somebody did to the run while it trained, and where it was resumed: one mark a step."""
+    """What somebody did to the run while it trained, and where it was forked or resumed: one mark a step."""
     done: dict[int, list[str]] = {}
     for control in snapshot.controls:
         done.setdefault(control.step, []).append(_deed(control))
     for step in snapshot.splices:
-        done.setdefault(step, []).append("resumed")
+        done.setdefault(step, []).append(splice_words(snapshot, step))
     return tuple(Mark(step, ", ".join(dict.fromkeys(words))) for step, words in sorted(done.items()))
+
+
+def splice_words(snapshot: RunSnapshot, step: int) -> str:
+    """What stands at a step at which an attempt went on."""
+    return "forked" if step == snapshot.first_step > 0 else "resumed"
 
 
 def _deed(control: ControlAnswered) -> str:
@@ -230,7 +241,7 @@ def title_of(chart: RunChart, snapshot: RunSnapshot, spec: ChartSpec, view: Char
     name = chart.title.partition(" (")[0]
     choices += [[chart.title + at, *signed], [name + at, *signed], [name + at, *signed[:1]]]
     titles = [gap.join(filter(None, parts)) for parts in choices]
-    return next((title for title in titles if cell_len(title) <= width), titles[-1])
+    return next((title for title in titles if cell_len(title) <= width), both_ends(titles[-1], width))
 
 
 _DASH_SIGNS = {"solid": "━", "dashed": "╍", "dotted": "┉", "long": "╾"}

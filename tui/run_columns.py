@@ -89,7 +89,16 @@ def fitting(
         if column.width + GAP <= room or column.priority == 0:
             keys.add(column.key)
             room -= column.width + GAP
-    return _stretched(tuple(column for column in usual if column.key in keys), room), 0
+    kept = tuple(column for column in usual if column.key in keys)
+    return (_stretched(kept, room) if room >= 0 else _narrowed(kept, width)), 0
+
+
+def _narrowed(columns: tuple[Column, ...], width: int) -> tuple[Column, ...]:
+    """Of a very narrow list the state and the name are left, and as much of the others as there is room for."""
+    while len(columns) > 2 and sum(column.width + GAP for column in columns) > width:
+        columns = columns[:-1]
+    over = max(0, sum(column.width + GAP for column in columns) - width)
+    return tuple(replace(one, width=max(1, one.width - over)) if one.key == "name" else one for one in columns)
 
 
 def _stretched(columns: tuple[Column, ...], room: int) -> tuple[Column, ...]:

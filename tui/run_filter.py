@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from runs.run_summary import RunSummary
+from runs.status import SIGNS
 from tui import filter_values
 from tui.run_fields import ALIASES, BUILT_IN, Got, RunField, field_named
 
@@ -174,6 +175,8 @@ class _Parser:
                     raise ValueError(
                         f"{field.key} is a text; {field.key}:{value} looks in it, = compares all of it"
                     )
+                if field.key == "state":
+                    _require_states(value)
                 return _text_test(field, sign, value)
             return _number_test(field, sign, value)
         except ValueError as error:
@@ -183,6 +186,15 @@ class _Parser:
         known = [*BUILT_IN, *ALIASES, *self._metrics]
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
         return f"; did you mean {close[0]}?" if close else '; put "quotes" around it to look for the words'
+
+
+def _require_states(value: str) -> None:
+    """A state that there is not would find nothing, and not say why. Raises ValueError with a sentence."""
+    for asked in value.lower().split(","):
+        if not any(asked in state or fnmatch.fnmatchcase(state, asked) for state in SIGNS):
+            close = difflib.get_close_matches(asked, SIGNS, n=1)
+            advice = f"; did you mean {close[0]}?" if close else f": there are {', '.join(SIGNS)}"
+            raise ValueError(f"no state is called {asked!r}{advice}")
 
 
 def _text_test(field: RunField, sign: str, value: str) -> Test:

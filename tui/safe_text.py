@@ -64,6 +64,15 @@ def safe_text(text: str, limit: int = 2000) -> str:
     return _cut(_few_marks(text[: limit + 1].translate(_ONE_LINE)), limit)
 
 
+def both_ends(text: str, limit: int) -> str:
+    """As `safe_text`, with the `…` in the middle: of long names that are alike, most differ at the end."""
+    text = safe_text(text)
+    if len(text) <= limit:
+        return text
+    tail = max(limit - 1, 0) // 3
+    return text[: max(limit - 1 - tail, 0)] + ELLIPSIS + (text[-tail:] if tail else "")
+
+
 def safe_lines(text: str, limit: int = 20_000) -> str:
     """As `safe_text`, with line feeds kept; for tracebacks, notes and dialogs."""
     unified = text[: limit + 1].replace("\r\n", "\n")

@@ -21,8 +21,8 @@ _SWITCHES = ("mouse", "low_bandwidth", "ascii")
 class Settings:
     """theme: a theme's name, empty for the one that was chosen last.
 
-    mouse: whether the terminal's mouse is used. low_bandwidth: fewer frames, slower redraws. ascii: no braille and
-    no block characters. keys: keys by command, as "kill" on all screens that have it or "monitor.kill" on one.
+    mouse: whether the terminal's mouse is used. low_bandwidth: fewer frames, slower redraws. ascii: nothing
+    but ASCII is drawn. keys: keys by command, as "kill" on all screens that have it or "monitor.kill" on one.
     problems: what is wrong in the file, a sentence each.
     """
 
@@ -100,7 +100,7 @@ mouse = true
 # for a slow connection: fewer frames, plain characters
 low_bandwidth = false
 
-# draw without braille and blocks
+# draw nothing but ASCII; other letters lose accents, or are ?
 ascii = false
 
 # by the command's name: tinytrain-tui keys

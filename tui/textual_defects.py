@@ -10,6 +10,8 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.worker import WorkerFailed, active_worker
 
+_LEAST_WIDTH = 8  # cells: more than the padding of a line
+
 
 def is_of_something_taken_away(app: App[Any], error: Exception, node: object) -> bool:
     """Whether a part was not found because what it belonged to has been closed meanwhile, which is no defect.
@@ -33,11 +35,14 @@ def is_of_something_taken_away(app: App[Any], error: Exception, node: object) ->
 
 
 def guard_option_lists() -> None:
-    """Let page up and page down do nothing in a list without a line, instead of ending the program."""
+    """Let page up and page down do nothing in a list without a line, instead of ending the program.
+
+    Nor does a list end it for which a window of one cell leaves no width.
+    """
     from textual.widgets import OptionList
 
     lists = cast(Any, OptionList)
-    move_page = lists._move_page
+    move_page, content_height = lists._move_page, lists.get_content_height
     if getattr(move_page, "is_guarded", False):
         return
 
@@ -45,8 +50,12 @@ def guard_option_lists() -> None:
         if (self.highlighted or 0) in self._index_to_line and self._lines:
             move_page(self, direction)
 
+    def guarded_height(self: Any, container: Any, viewport: Any, width: int) -> int:
+        return cast(int, content_height(self, container, viewport, max(width, _LEAST_WIDTH)))
+
     cast(Any, guarded).is_guarded = True
     lists._move_page = guarded
+    lists.get_content_height = guarded_height
 
 
 def guard_pictures() -> None:

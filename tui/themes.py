@@ -6,6 +6,7 @@ No look carries a meaning that a word or a sign does not carry too.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +15,7 @@ from rich.style import Style
 from textual.app import App
 from textual.color import Color
 from textual.filter import DimFilter, LineFilter, Monochrome, NoColor
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 from tui.tmux import is_tmux
 
@@ -73,6 +74,10 @@ THEMES = (
         warning="#ffffff", error="#ffffff", dark=True, variables=_PLAIN_VARIABLES,
     ),
 )  # fmt: skip
+# Textual's has the terminal's blue, which is hardly seen on black
+_SIXTEEN_ON_DARK = replace(
+    BUILTIN_THEMES["ansi-dark"], primary="ansi_bright_blue", error="ansi_bright_red", accent="ansi_yellow"
+)
 
 LOOKS: dict[str, str] = {
     "tinytrain-dark": "Dark: calm, two accents.",
@@ -120,7 +125,7 @@ def use_themes(app: App[Any]) -> None:
 
     Textual turns colours into greys for NO_COLOR, which are colours too.
     """
-    for theme in THEMES:
+    for theme in (*THEMES, _SIXTEEN_ON_DARK):
         app.register_theme(theme)
     filters = [one for one in app._filters if not isinstance(one, _ONLY_WITHOUT_COLOUR)]
     app._filters = [*filters[:1], WithoutColour(enabled=False), *filters[1:]]

@@ -13,9 +13,8 @@ from engine.data.tokenizers import UNK
 from engine.models.transformer import Transformer
 from engine.objectives import Scores
 from engine.objectives.chunked_loss import LARGEST_HIDDEN, chunked_cross_entropy
+from presets.costs import CHUNKED_UP_TO_HIDDEN, LOSS_CHUNK
 
-_CHUNKED_UP_TO_HIDDEN = 64  # beyond it one large matrix product is faster (docs/log.md)
-_CHUNK = 64  # predictions whose logits exist at once
 _SCORED_AT_ONCE = {"cpu": 2**19, "cuda": 2**27}  # numbers of logits
 
 
@@ -30,7 +29,7 @@ def vocabulary_loss(model: Transformer, features: Tensor, targets: Tensor, label
     is_chunked = features.device.type == "cpu" and features.dtype == torch.float32 and not label_smoothing
     if is_chunked and hidden_size <= LARGEST_HIDDEN:
         return chunked_cross_entropy(features, model.output_weight, model.head_bias, targets)
-    if is_chunked and hidden_size <= _CHUNKED_UP_TO_HIDDEN:
+    if is_chunked and hidden_size <= CHUNKED_UP_TO_HIDDEN:
         return F.linear_cross_entropy(
             features,
             model.output_weight,
@@ -38,7 +37,7 @@ def vocabulary_loss(model: Transformer, features: Tensor, targets: Tensor, label
             linear_bias=model.head_bias,
             reduction="sum",
             ignore_index=IGNORED,
-            options=torch.nn.LinearCrossEntropyOptions(batch_chunk_size=_CHUNK),
+            options=torch.nn.LinearCrossEntropyOptions(batch_chunk_size=LOSS_CHUNK),
         )
     logits = F.linear(features, model.output_weight, model.head_bias.to(features.dtype)).float()
     return F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum", label_smoothing=label_smoothing)

@@ -21,7 +21,7 @@ def main() -> None:
             finished_run(runs, f"run-{number}", steps=400)
         index = RunIndex(runs)
         looks = []
-        while not looks or index.poll()[-1].num_bytes is None:
+        while not looks or index.lacks_details:
             started = time.perf_counter()
             index.poll()
             looks.append((time.perf_counter() - started) * 1e3)
@@ -31,7 +31,8 @@ def main() -> None:
             index.poll()
             idle.append((time.perf_counter() - started) * 1e3)
     print(f"{NUM_RUNS} runs: first look {looks[0]:.0f} ms, nothing new {statistics.median(idle):.1f} ms")
-    print(f"looks with details: {len(looks) - 1}, median {statistics.median(looks[1:] or [0]):.0f} ms")
+    per_second = NUM_RUNS / (sum(looks[1:]) / 1e3)
+    print(f"details: {per_second:.0f} runs a second, in looks of {statistics.median(looks[1:]):.0f} ms")
 
 
 if __name__ == "__main__":

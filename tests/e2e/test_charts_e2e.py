@@ -54,7 +54,9 @@ def test_a_person_reads_zooms_and_arranges_the_charts_of_a_live_run(terminal: Te
     terminal.see(r"search, for example")
     terminal.type("=val_perp")
     terminal.see(r"val_perp[^\n]*\n(?:[^\n]*\n){0,2}[^\n]*  perplexity +val_perplexity")
-    terminal.type("Enter", "Space")
+    terminal.type("Enter")
+    terminal.settled()  # the cursor is in the list
+    terminal.type("Space")
     terminal.see(r"✓ perplexity")
     terminal.type(*["K"] * 9, "Right", "Right")
     terminal.see(r"2 columns")

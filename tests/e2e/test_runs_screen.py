@@ -1,4 +1,4 @@
-"""Runs in a real terminal: find, delete and take back, and fork a run that then really trains."""
+"""Runs in a real terminal: find, delete, take back and delete for good, and fork a run that then really trains."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from runs.events import AttemptStarted, decode_event
 from runs.folder import all_runs
 from runs.records import RecordTail
 from runs.status import read_status
+from runs.trash import TRASH
 from tests.conftest import ROOT, wait_until
 from tests.e2e.tmux import Terminal
 from tests.run_writer import finished_run
@@ -48,7 +49,13 @@ def test_runs_are_found_deleted_together_and_taken_back(terminal: Terminal, runs
     terminal.see(r"Deleted runs[\s\S]*deleted [\s\S]*deleted ")
     terminal.type("Enter")
     wait_until(lambda: len(all_runs(runs_path)) == 2, what="one run is back")
-    terminal.see(r"1 of 2")
+    terminal.see(r"1 of 2[\s\S]*trash \d+")
+    terminal.type("C-z")
+    terminal.see(r"Deleted runs · 1 · ")
+    terminal.type("C-e")
+    terminal.see(r"Empty the trash\?[\s\S]*Nothing brings it back")
+    terminal.type("=empty", "Enter")
+    wait_until(lambda: not list((runs_path / TRASH).iterdir()), what="the trash is empty")
     terminal.type("q")
     terminal.see(r"ended with 0")
 

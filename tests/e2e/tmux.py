@@ -23,8 +23,9 @@ class Terminal:
 
     def open(self, command: str, folder: Path) -> None:
         """Run a shell command in a new window; what it prints at its end stays to be read."""
-        shell = f"{command}; echo; echo ended with $?; sleep 600"
-        self._run("new-session", "-d", *self._size, "-c", str(folder), shell)
+        shell = f"{command}; status=$?; echo; echo ended with $status; sleep 600"
+        take_copies = [";", "set-option", "-s", "set-clipboard", "on"]  # what programs copy by OSC 52
+        self._run("new-session", "-d", *self._size, "-c", str(folder), shell, *take_copies)
 
     def close(self) -> None:
         """End the server, and wait until it is gone: a new session would meet it dying."""
@@ -42,12 +43,35 @@ class Terminal:
     def screen(self) -> str:
         return self._run("capture-pane", "-p").stdout
 
+    def coloured(self) -> str:
+        """The screen with the sequences of its colours."""
+        return self._run("capture-pane", "-p", "-e").stdout
+
+    def copied(self) -> str:
+        """What a program copied last; empty when nothing was."""
+        shown = subprocess.run([*self._tmux, "show-buffer"], capture_output=True, text=True, check=False)
+        return shown.stdout
+
     def see(self, pattern: str) -> re.Match[str]:
         """Wait until the pattern stands on the screen."""
         try:
             return wait_until(self._look(pattern), PATIENCE_S)
         except AssertionError:
             raise AssertionError(f"{pattern!r} never came; the screen shows\n{self.screen()}") from None
+
+    def see_no(self, words: str) -> None:
+        """Wait until these words are gone."""
+        wait_until(lambda: words not in self.screen(), PATIENCE_S, f"{words!r} is gone")
+
+    def settled(self) -> str:
+        """The coloured screen, once nothing on it moves any more."""
+
+        def twice() -> str:
+            before = self.coloured()
+            time.sleep(0.3)
+            return before if self.coloured() == before else ""
+
+        return wait_until(twice, PATIENCE_S, "the screen stands still")
 
     def resize(self, columns: int, rows: int) -> None:
         """Make the window another size."""

@@ -10,85 +10,91 @@ import json
 import random
 import subprocess
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from runs.folder import RunFolder
 from tests.faults.figures import Figure, Scale
 from tests.faults.hostile_folder import ROOT, HostileFolder, command
-from tests.faults.inertness import offences_in_lines
+from tests.faults.inertness import offences_in_lines, offences_on_page
 from tests.faults.payloads import MARK, payloads
 from tests.faults.text_fuzz import fuzz
-from tests.faults.text_viewer import look_briefly, look_everywhere
+from tests.faults.text_tours import look_briefly, look_everywhere
 
 PROMISE = 9
 _NUM_PAYLOADS = {"quick": 600, "long": 2000}
 _NUM_SMALL_RUNS = {"quick": 60, "long": 450}
 _NUM_RUNS = {"quick": 1, "long": 25}
+_MODELS = {"quick": ("mlm",), "long": ("mlm", "clm")}
 _NUM_STRINGS = {"quick": 5_000, "long": 1_000_000}
 
 
 def measure(folder: Path, scale: Scale) -> list[Figure]:
     """See the module's text."""
+    return [*measure_screens(folder / "screens", scale), *measure_verbs(folder / "verbs", scale)]
+
+
+def measure_screens(folder: Path, scale: Scale) -> list[Figure]:
+    """The dashboard, and the reports that it writes; and a broken build of it."""
     texts = payloads(_NUM_PAYLOADS[scale])
     place = HostileFolder(folder / "hostile", texts)
     fill(place, scale)
-    seen = look_everywhere(place, _NUM_RUNS[scale], scale == "long")
-    verbs, said = run_verbs(place)
     broken = HostileFolder(folder / "broken", texts)
     broken.run("failed")
     broken.small_run()
-    leaked = look_briefly(broken)
-    broken_verbs, broken_said = run_verbs(broken, sanitiser=False)
-    num_strings, num_bad, what = fuzz(_NUM_STRINGS[scale], random.Random(9))
-    texts_placed = f"{len(texts)} payloads in {place.num_placed:,} texts"
-    shown = f"{texts_placed}, {seen.views} views, {seen.marked} of them with payloads"
-    assert seen.marked >= min(20, seen.views // 2), f"the payloads were hardly seen: {shown}; {seen.crashes}"
+    with ThreadPoolExecutor(2) as pool:
+        models = pool.submit(place.models, *_MODELS[scale])
+        leaking = pool.submit(look_briefly, broken)
+        seen = look_everywhere(place, _NUM_RUNS[scale], scale == "long", models)
+        leaked = leaking.result()
+    shown = f"{len(texts)} payloads in {place.num_placed:,} texts, {seen.views} views, {len(seen.dialogs)} dialogs"
+    shown += f", {seen.marked} views with payloads"
+    assert seen.marked >= seen.views * 3 // 4, f"the payloads were hardly seen: {shown}; {seen.crashes}"
+    without = [title for title, is_marked in seen.dialogs.items() if not is_marked]
+    assert len(without) < 3, f"dialogs in which no payload was seen: {without}"
+    what = "hostile texts on every screen and dialog: control bytes that got through"
+    offences, leaks = sum(seen.offences.values()), sum(leaked.offences.values())
+    clicked = sum(number for offence, number in seen.offences.items() if "\\x07" in offence)
     return [
-        Figure(
-            PROMISE,
-            "hostile texts on every screen and dialog: control bytes that got through",
-            place.num_placed,
-            sum(seen.offences.values()),
-            detail=f"{shown} {_most(seen.offences)}",
-        ),
+        Figure(PROMISE, what, place.num_placed, offences, detail=f"{shown} {_most(seen.offences)}"),
         Figure(PROMISE, "views of them: crashes", seen.views, len(seen.crashes), detail=" ".join(seen.crashes)),
+        Figure(PROMISE, "clicks on payloads: actions triggered", seen.clicks, clicked),
+        _pages(place),
         Figure(
-            PROMISE,
-            "clicks on payloads: actions triggered",
-            seen.clicks,
-            sum(n for what, n in seen.offences.items() if "\\x07" in what),
-        ),
-        Figure(
-            PROMISE,
-            "verbs of the command line over them: control bytes that got through",
-            verbs,
-            sum(said.values()),
-            detail=_most(said),
-        ),
-        Figure(
-            PROMISE,
-            "random strings through safe_text, Content and rendering: crashes and bad characters",
-            num_strings,
-            num_bad,
-            detail=what,
-        ),
-        Figure(
-            PROMISE,
-            "dashboard with its sanitiser off",
-            broken.num_placed,
-            sum(leaked.offences.values()),
-            is_control=True,
-            detail=_most(leaked.offences),
-        ),
-        Figure(
-            PROMISE,
-            "verbs with the sanitiser off",
-            broken_verbs,
-            sum(broken_said.values()),
-            is_control=True,
-            detail=_most(broken_said),
+            PROMISE, "dashboard with its sanitiser off", broken.num_placed, leaks, True, _most(leaked.offences)
         ),
     ]
+
+
+def measure_verbs(folder: Path, scale: Scale) -> list[Figure]:
+    """The command line, the reports that it writes, and strings at random; and a broken build."""
+    texts = payloads(_NUM_PAYLOADS[scale])
+    place = HostileFolder(folder / "hostile", texts)
+    fill(place, scale)
+    broken = HostileFolder(folder / "broken", texts)
+    broken.run("failed")
+    broken.small_run()
+    with ThreadPoolExecutor(1) as pool:
+        models = pool.submit(place.models, *_MODELS[scale])
+        broken_verbs, leaked = run_verbs(broken, sanitiser=False)
+        num_strings, num_bad, what = fuzz(_NUM_STRINGS[scale], random.Random(9))
+        models.result()
+    verbs, said = run_verbs(place)
+    on_lines = "verbs of the command line over them: control bytes that got through"
+    strings = "random strings through safe_text, Content and rendering: crashes and bad characters"
+    return [
+        Figure(PROMISE, on_lines, verbs, sum(said.values()), detail=_most(said)),
+        _pages(place),
+        Figure(PROMISE, strings, num_strings, num_bad, detail=what),
+        Figure(PROMISE, "verbs with the sanitiser off", broken_verbs, sum(leaked.values()), True, _most(leaked)),
+    ]
+
+
+def _pages(place: HostileFolder) -> Figure:
+    pages = sorted(place.folder.glob("*.html"))
+    found = Counter(what for page in pages for what in offences_on_page(page.read_text(encoding="utf-8")))
+    what = "reports as pages: elements, attributes and characters that are not the program's own"
+    return Figure(PROMISE, what, len(pages), sum(found.values()), detail=_most(found))
 
 
 def fill(place: HostileFolder, scale: Scale) -> list[RunFolder]:
@@ -99,6 +105,8 @@ def fill(place: HostileFolder, scale: Scale) -> list[RunFolder]:
         place.small_run()
     place.foreign_run()
     place.waiting_run()
+    place.deleted_run()
+    place.preset_to_import()
     place.stray_names()
     return [place.run("stopped" if number % 2 else "failed") for number in range(_NUM_RUNS[scale])]
 
@@ -148,7 +156,26 @@ def run_verbs(place: HostileFolder, sanitiser: bool = True) -> tuple[int, Counte
         ["queue"],
         ["queue", "--json"],
         ["queue", "move", hostile, "up"],
+        ["trash"],
+        ["trash", "--json"],
+        ["undelete", hostile],
+        ["sweep", "show", hostile],
+        ["plan", hostile],
+        ["plan", "own-0", "--json"],
+        ["compare", *ids[:3]],
+        ["compare", *ids[:3], "--json"],
+        ["clone", one],
+        ["fork", one],
+        ["edit", hostile, "--tag", hostile],
+        ["presets", "import", str(place.handed_preset)],
+        ["runs", "--columns", f"name,tags,{hostile}", "--sort", hostile],
     ]
+    for id in sorted({path.parents[2].name for path in place.runs.glob("*/checkpoints/*/manifest.json")}):
+        options = ["--json"] if calls[-1][0] == "fork" else []
+        calls += [
+            ["probe", id, "the [MASK]", "--tokens", "--neighbours", "the", *options],
+            ["fork", id],
+        ]
     for id in ids[:30]:
         calls += [
             ["show", id],
@@ -156,6 +183,8 @@ def run_verbs(place: HostileFolder, sanitiser: bool = True) -> tuple[int, Counte
             ["metrics", id],
             ["metrics", id, "--csv"],
             ["metrics", id, "--json"],
+            ["events", id],
+            ["report", id, "-o", str(place.folder)],
         ]
         calls += [["metrics", id, "--names", hostile]]
     report = subprocess.run(

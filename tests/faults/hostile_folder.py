@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -32,8 +33,12 @@ from runs.folder import RunFolder, create_run, write_atomically
 from runs.processes import this_process
 from runs.queue_entry import QueueEntry, owner_of, write_entry
 from runs.status import ErrorReport, StateRecord, tag_prefix
+from runs.trash import delete_run
 from tests.faults.payloads import writable
 from tests.run_writer import AttemptWriter
+
+QUIET = "[notify]\nbell = false\ndesktop = false\n"
+"""Settings that keep what the dashboard itself rings and says apart from what a payload does."""
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,7 +53,8 @@ class HostileFolder:
             path.mkdir(parents=True, mode=0o700)
         self._payloads: Iterator[str] = itertools.cycle(writable(payload) for payload in payloads)
         self.num_placed = 0
-        self._sweep = self.next(60)
+        self._sweeps = itertools.cycle([self.next(60), self.next(60)])
+        self.handed_preset = folder / "handed.toml"
 
     def next(self, most: int = 4000) -> str:
         """The next payload."""
@@ -63,7 +69,8 @@ class HostileFolder:
             "TINYTRAIN_RUNS": str(self.runs),
             "TINYTRAIN_PRESETS": str(self.presets),
             "TINYTRAIN_CACHE": str(self.cache),
-            "XDG_STATE_HOME": str(self.folder / "state"),  # or it begins where the dashboard before it was left
+            "XDG_STATE_HOME": str(self.folder / "state"),
+            "TINYTRAIN_CONFIG": str(self.folder / "settings.toml"),
             "HF_HOME": str(self.folder / "hub"),
             "HF_ENDPOINT": "http://127.0.0.1:9",
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "fakes")]),
@@ -89,7 +96,7 @@ class HostileFolder:
     def run(self, ending: str = "failed", step: int = 300) -> RunFolder:
         """A run of a sweep, with an attempt of every kind of record. ending: its state; empty while it is live."""
         folder = self._make()
-        folder.write_about(msgspec.structs.replace(folder.about(), sweep=self._sweep))
+        folder.write_about(msgspec.structs.replace(folder.about(), sweep=next(self._sweeps)))
         writer = AttemptWriter(folder)
         writer.start(step=0)
         writer.run_to(step)
@@ -114,6 +121,42 @@ class HostileFolder:
             folder.checkpoints_dir.mkdir(parents=True, exist_ok=True)
             (folder.checkpoints_dir / pointer).write_text(self.next(200), encoding="utf-8")
         return folder
+
+    def models(self, *kinds: str) -> None:
+        """Runs whose checkpoints answer, in words that are hostile. kinds: of their objectives; takes seconds."""
+        names = [f"{self.next(60)}:{kind}".replace("\0", "") for kind in kinds]
+        command = [sys.executable, "-m", "tests.faults.hostile_checkpoint", str(self.runs), *names]
+        made = subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert made.returncode == 0, f"the models were not made: {made.stderr[-2000:]}"
+
+    def deleted_run(self) -> None:
+        """One in the trash."""
+        delete_run(self._make())
+
+    def settings(self, file: Path) -> None:
+        """A person's settings as somebody may have handed them over; what is wrong in them is said for a while."""
+        keys = "".join(f"{_toml(self.next(60))} = {_toml(self.next(60))}\n" for _ in range(3))
+        text = f"theme = {_toml(self.next(60))}\n{_toml(self.next(60))} = 1\n[keys]\n{keys}{QUIET}"
+        file.write_text(text, encoding="utf-8")
+
+    def remembered(self, state: Path) -> None:
+        """What the dashboard kept at its last end, in that folder for state, as somebody may have written it."""
+        names = [self.next(200) for _ in range(3)]
+        tried = [
+            {"text": f"{self.next(200)} [MASK]", "run": self.next(60), "result": self.next(60)} for _ in range(5)
+        ]
+        sections = {
+            "app": {"screen": self.next(60), "run": self.next(60), "theme": self.next(60)},
+            "monitor": {"charts": ["loss", *names], "x": self.next(60)},
+            "runs": {"sort": self.next(60), "columns": ["name", "tags", self.next(60)], "group": self.next(60)},
+            "compare": {"runs": [self.next(60)], "metric": self.next(60)},
+            "playground": {"word": self.next(60), "tried": tried, "run": [self.next(60), self.next(60)]},
+            "launch": {"preset": self.next(60), "drafts": {self.next(60): {"optim.lr": self.next(60)}}},
+            "data": {"filter": self.next(60)},
+        }
+        file = state / "tinytrain-tui" / "dashboard.json"
+        file.parent.mkdir(parents=True, mode=0o700)
+        file.write_bytes(msgspec.json.encode(sections))
 
     def checkpoint(self, folder: RunFolder) -> Path:
         """One that a run has on disk, whose contents are no model."""
@@ -141,7 +184,8 @@ class HostileFolder:
         """A preset of one's own with hostile texts; one that cannot be read; and one with a hostile name."""
         summary, title = _toml(self.next()), _toml(self.next(200))
         source, dataset = _toml(self.next()), _toml(self.next(200))
-        text = f"summary = {summary}\ntitle = {title}\nsource = {source}\n[data]\ndataset = {dataset}\n"
+        about = f"[preset]\nsummary = {summary}\ntitle = {title}\nsource = {source}\n"
+        text = f"{about}[data]\ndataset = {dataset}\n"
         (self.presets / f"own-{number}.toml").write_text(text, encoding="utf-8")
         (self.presets / f"broken-{number}.toml").write_text(
             f"x = {_toml(self.next())}\n[model]\n{_toml(self.next())} = 1\n"
@@ -151,6 +195,14 @@ class HostileFolder:
             Path(os.fsdecode(os.fsencode(self.presets) + b"/" + name + b"\xff.toml")).write_text(
                 text, encoding="utf-8"
             )
+
+    def preset_to_import(self) -> None:
+        """The file of one that somebody sent: all is said of it before it is taken."""
+        values = {name: _toml(self.next(200)) for name in ("dataset_config", "text_column", "revision")}
+        lines = "".join(f"{name} = {value}\n" for name, value in values.items())
+        title, summary = _toml(self.next(60)), _toml(self.next(200))
+        text = f"[preset]\ntitle = {title}\nsummary = {summary}\n[data]\n{lines}"
+        self.handed_preset.write_text(text, encoding="utf-8")
 
     def stray_names(self) -> None:
         """Folders and files whose names are hostile, where runs and caches are looked for."""
@@ -165,7 +217,11 @@ class HostileFolder:
         name = self.next(400)
         folder = create_run(self.runs, self.config(), name=name, preset=self.next(200))
         about = msgspec.structs.replace(
-            folder.about(), name=name, tags=(self.next(100), self.next(100)), note=self.next(500)
+            folder.about(),
+            name=name,
+            tags=(self.next(100), self.next(100)),
+            note=self.next(500),
+            group=self.next(60),
         )
         folder.write_about(about)
         return folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import unicodedata
+from html.parser import HTMLParser
 
 from tests.faults.terminal import Token, tokens
 
@@ -16,6 +17,13 @@ _POINTER = re.compile(r"\x1b\]22;[a-z-]+\x07")  # the shape of the mouse pointer
 _RENDITION = re.compile(
     r"(?:(?:[0-57]|2[1-57]|3[0-79]|4[0-79]|9[0-7]|10[0-7]|[34]8;5;\d+|[34]8;2;\d+;\d+;\d+)(?:;|$))*"
 )
+_ELEMENTS = frozenset({
+    "html", "head", "meta", "title", "style", "body", "header", "section", "h1", "h2", "h3", "p", "span", "div",
+    "b", "br", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "pre", "code", "figure",
+    "figcaption", "svg", "g", "line", "path", "polygon", "circle", "text",
+})  # fmt: skip
+_LOADING = frozenset({"href", "src", "srcset", "xlink:href", "action", "formaction", "background", "ping"})
+_WIDTH = re.compile(r"width:\d+\.\d\drem")  # all that a style of ours says
 # format characters that a reader sees: signs of Arabic, Syriac and Kaithi numbers
 _VISIBLE_FORMAT = frozenset({0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, *range(0x600, 0x606)})
 
@@ -46,9 +54,41 @@ def offences_in_lines(output: str) -> list[str]:
             if c != "\n" and acts(c)]  # fmt: skip
 
 
+def offences_on_page(html: str) -> list[str]:
+    """Everything in a report that a browser would load or run, or that is no element of ours."""
+    page = _Page()
+    page.feed(html)
+    page.close()
+    said = "".join(page.words)
+    return page.found + [f"character {ord(c):04x} in the text" for c in said if c not in "\n\t" and acts(c)]
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Count what is not ours."""
+        strange = [
+            f"<{tag} {name}>"
+            for name, value in attrs
+            if name in _LOADING
+            or name.startswith("on")
+            or "url(" in (value or "")
+            or (name == "style" and not _WIDTH.fullmatch(value or ""))
+        ]
+        self.found += strange if tag in _ELEMENTS else [f"<{tag}>", *strange]
+
+    def handle_data(self, data: str) -> None:
+        """Words."""
+        self.words.append(data)
+
+
 def _is_textuals(token: Token, columns: int, rows: int) -> bool:
     if token.kind == "string":
-        return _POINTER.fullmatch(token.text) is not None or _is_copied_path(token.text)
+        return _POINTER.fullmatch(token.text) is not None or _is_copied_text(token.text)
     if token.kind != "sequence" or not token.text.startswith("\x1b["):
         return False
     if (token.parameters, token.between, token.final) in _QUERIES:
@@ -63,10 +103,11 @@ def _is_textuals(token: Token, columns: int, rows: int) -> bool:
     return token.final in ("h", "l") and token.parameters in _MODES
 
 
-def _is_copied_path(string: str) -> bool:
-    """Whether it puts a run's path on the clipboard, as `y` does."""
+def _is_copied_text(string: str) -> bool:
+    """Whether it puts a text on the clipboard that does nothing when it is pasted, as `y` does."""
     match = _COPIED.fullmatch(string)
     try:
-        return match is not None and base64.b64decode(match[1], validate=True).decode().startswith("/")
+        copied = base64.b64decode(match[1], validate=True).decode() if match is not None else "\0"
     except ValueError:
         return False
+    return not any(acts(character) for character in copied if character not in "\n\t")

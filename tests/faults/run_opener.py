@@ -28,7 +28,7 @@ from engine.playground import answer, load_model
 from engine.weights_from import load_start
 from presets.config import ConfigError, with_values
 from presets.schema import RunConfig
-from runs import control, launch, queue, safe_files, trust
+from runs import control, queue, safe_files, trash, trust
 from runs.analysis import Question
 from runs.analysis_files import checkpoint_called, read_analysis
 from runs.cache_listing import runs_using
@@ -216,8 +216,8 @@ def _save(store: CheckpointStore) -> None:
 
 
 def _delete(folder: RunFolder) -> None:
-    launch.delete_run(folder)
-    launch.purge_trash(folder.path.parent, older_than_s=-1)
+    trash.delete_run(folder)
+    trash.empty(folder.path.parent, trash.in_trash(folder.path.parent))
 
 
 def _unpickle(folder: RunFolder) -> None:

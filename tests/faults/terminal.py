@@ -106,8 +106,9 @@ class PtyProgram:
         columns: int = 80,
         rows: int = 24,
         ignore_hangup: bool = False,
+        folder: Path | None = None,
     ) -> None:
-        """ignore_hangup: SIGHUP is ignored from the start, as under nohup."""
+        """ignore_hangup: SIGHUP is ignored from the start, as under nohup. folder: that it works in."""
         self.columns, self.rows = columns, rows
         self._master, slave = os.openpty()
         _set_size(slave, columns, rows)
@@ -119,10 +120,12 @@ class PtyProgram:
 
         given = {**environment, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
         self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, env=given, start_new_session=True, preexec_fn=prepare
-        )
+            command, stdin=slave, stdout=slave, stderr=slave, env=given, cwd=folder, start_new_session=True,
+            preexec_fn=prepare,
+        )  # fmt: skip
         os.close(slave)
         self._output = bytearray()
+        self._is_hung_up = False
         self._taken, self._rest = 0, ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._seen = Screen(columns, rows)
@@ -130,7 +133,7 @@ class PtyProgram:
         self._reader.start()
 
     def _read(self) -> None:
-        while True:
+        while not self._is_hung_up:
             try:
                 ready, _, _ = select.select([self._master], [], [], 0.1)
                 part = os.read(self._master, 65536) if ready else None
@@ -171,7 +174,7 @@ class PtyProgram:
                 return lines
             if self.process.poll() is not None:
                 break
-            time.sleep(0.03)
+            time.sleep(0.015)
         state = f"it ended with {self.process.poll()}" if self.process.poll() is not None else "it runs"
         shown = "\n".join(self.screen())
         raise AssertionError(f"{pattern!r} never came within {timeout_s:g} s; {state}; the screen shows\n{shown}")
@@ -185,7 +188,7 @@ class PtyProgram:
                 before, since = self.num_bytes, time.monotonic()
             elif time.monotonic() - since >= quiet_s:
                 return
-            time.sleep(0.02)
+            time.sleep(min(0.02, quiet_s / 4))
 
     def type(self, keys: str | bytes) -> None:
         """Send what a keyboard, or a mouse, would."""
@@ -208,7 +211,10 @@ class PtyProgram:
 
     def hang_up(self) -> None:
         """Take the terminal away, as when a connection breaks."""
-        os.close(self._master)
+        if not self._is_hung_up:
+            self._is_hung_up = True
+            self._reader.join()  # before the number is another program's
+            os.close(self._master)
 
     def cpu_s(self) -> float:
         """Processor seconds that the program's own process has used; 0 when it is gone."""
@@ -243,9 +249,7 @@ class PtyProgram:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
-        with contextlib.suppress(OSError):
-            os.close(self._master)
-        self._reader.join(1.0)
+        self.hang_up()
 
 
 def _set_size(descriptor: int, columns: int, rows: int) -> None:

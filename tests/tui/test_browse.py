@@ -100,6 +100,9 @@ async def test_the_filter_narrows_while_it_is_typed_and_esc_clears_it(tmp_path: 
         await pilot.press("slash", *"preset:v1")
         await until(lambda: [row.name for row in screen.shown] == ["cold-fox"], "one run")
         assert "1 of 2" in str(screen.query_one(RunTable).border_subtitle)
+        await until(lambda: "enter To the list  esc Clear" in text_of(app), "how to get out of it")
+        assert "/ Filter" not in text_of(app), "that is text here"
+        assert screen.query_one(RunTable).outer_size.width == 120, "the list keeps its width"
         screen.query_one("#filter", Input).value = "nothing-like-it"
         await until(lambda: "No run matches" in text_of(app), "the sentence")
         await pilot.press("escape")

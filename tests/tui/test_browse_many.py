@@ -55,7 +55,7 @@ async def test_thousands_are_listed_and_only_those_in_view_are_drawn(
         shutil.copy(one.config_file, folder)
     app = TinyTrainApp(runs)
     async with app.run_test(size=(120, 40)) as pilot:
-        screen, _ = await listed(app, pilot, 600)
+        screen, table = await listed(app, pilot, 600)
         drawn: list[int] = []
         original = RunPainter._draw
         monkeypatch.setattr(RunPainter, "_draw", lambda *a, **k: (drawn.append(1), original(*a, **k))[1])
@@ -63,6 +63,14 @@ async def test_thousands_are_listed_and_only_those_in_view_are_drawn(
         await until(pilot, lambda: screen.selected is not None and screen.selected.name == "run-0")
         await until(pilot, lambda: "run-0 " in shown_text(app))
         assert len(drawn) < 120
+        feed = screen._feed
+        assert feed is not None and screen.selected is not None
+        last = screen.selected.id
+        await until(pilot, lambda: last in feed._in_sight and len(feed._in_sight) < 40)  # their details come first
+        table.scroll_to(y=0, animate=False)
+        await until(pilot, lambda: screen.rows[0].id in feed._in_sight and last not in feed._in_sight)
+        await pilot.press("up", "down")
+        await until(pilot, lambda: last in feed._in_sight)
         drawn.clear()
         await pilot.press("up")
         await until(pilot, lambda: screen.selected is not None and screen.selected.name == "run-1")

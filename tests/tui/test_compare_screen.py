@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
@@ -218,6 +219,20 @@ async def test_a_small_terminal_shows_one_pane_at_a_time_and_tab_goes_through_th
         await pilot.press("tab")
         await until(pilot, lambda: screen.focused is screen.query_one(ChartPane))
         await pilot.click("#tabs", offset=(19, 0))  # the names can be clicked
+        await until(pilot, lambda: screen.focused is screen.query_one("#figures"))
+
+
+async def test_a_focus_that_comes_late_takes_nobody_back_who_tabs_fast(runs: Path) -> None:
+    app = at_compare(folders_of(runs))
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot, folders_of(runs))
+        for _ in range(3):
+            screen.action_next_pane(1)
+            screen.on_descendant_focus(events.DescendantFocus(screen.query_one("#runs")))
+        await until(pilot, lambda: screen.focused is screen.query_one("#settings"))
+        await pilot.click("#runs")
+        await until(pilot, lambda: screen.focused is screen.query_one("#runs"))
+        await pilot.press("tab")
         await until(pilot, lambda: screen.focused is screen.query_one("#figures"))
 
 

@@ -232,3 +232,32 @@ async def test_a_cache_that_vanishes_under_the_cursor_takes_nothing_else_with_it
         await pilot.press("r")
         await until(pilot, lambda: len(screen.caches) == 1 and screen.entry is not None)
         assert not isinstance(screen.entry, CacheInfo) or screen.entry.key != key
+
+
+async def test_the_next_dashboard_has_the_cursor_and_the_filter_where_they_were(runs_path: Path) -> None:
+    write_cache()
+    app = DataApp(runs_path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("slash", *"imdb", "enter")
+        await until(pilot, lambda: screen.entry is not None and "imdb" in entry_id(screen.entry))
+        await pilot.press("end")
+        chosen = screen.entry
+        assert chosen is not None
+    again = DataApp(runs_path)
+    async with again.run_test(size=(120, 40)) as pilot:
+        screen = await opened(pilot)
+        assert screen.entry is not None and entry_id(screen.entry) == entry_id(chosen)
+        await until(pilot, lambda: "imdb" in shown_text(again).splitlines()[0])
+        await pilot.press("escape")
+        await until(pilot, lambda: screen.choices.options.option_count > 10)
+        assert entry_id(screen.entry) == entry_id(chosen)
+
+
+@pytest.mark.parametrize("kept", [{"entry": 3, "filter": ["x"]}, {"entry": "cache gone"}, {"filter": None}])
+async def test_whatever_was_remembered_the_list_comes(runs_path: Path, kept: dict[str, Any]) -> None:
+    app = DataApp(runs_path)
+    app.remembered.put("data", kept)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        assert screen.entry == screen.datasets[0]

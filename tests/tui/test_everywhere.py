@@ -25,7 +25,7 @@ from tests.run_writer import AttemptWriter, Supervision, finished_run, new_run
 from tests.tui.pilots import shown_text, until
 from tui import notify
 from tui.app import TinyTrainApp
-from tui.cli import make_parser, without_a_word
+from tui.cli import without_a_word
 from tui.commands import Command, bindings_of
 from tui.keys import every_scope, unknown_problems
 from tui.notify import LiveWatch, RunTold, desktop_notice
@@ -35,6 +35,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.settings_dialog import SettingsDialog
 from tui.settings import EXAMPLE, Settings, read_settings
 from tui.themes import LOOKS, PLAIN, THEMES, first_theme
+from tui.verbs import make_parser
 from tui.widgets.footer import FooterItem, KeyFooter, fit
 
 
@@ -160,6 +161,11 @@ async def test_the_help_speaks_of_the_screen_and_of_the_pane_one_is_in(tmp_path:
         ]
         assert order == sorted(order)
         assert "Kill the [b]run[/b]." in text
+        words = app.screen.query_one("#help Static", Static)
+        await pilot.resize_terminal(50, 40)
+        await until(pilot, lambda: words.size.width < 50)
+        wrapped = [line for line in str(words.render()).splitlines() if line.startswith("  ")]
+        assert max(map(len, wrapped)) <= words.size.width, "wrapped anew, with the keys' column kept"
 
 
 def test_the_example_of_the_settings_is_one() -> None:

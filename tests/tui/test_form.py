@@ -234,8 +234,7 @@ async def test_enter_goes_to_the_field_whose_name_was_typed_however_fast(model: 
         entry = app.query_one("#search", Input)
         entry.value = "steps"
         entry.post_message(Input.Submitted(entry, "steps"))  # before the form has seen the change
-        await pilot.pause()
-        assert app.focused is row_of(app, "train.max_steps").control
+        await until(pilot, lambda: app.focused is row_of(app, "train.max_steps").control)
 
 
 async def test_a_search_without_a_match_says_what_to_do(model: FormModel) -> None:

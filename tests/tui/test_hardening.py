@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from textual.app import App, ComposeResult
+from textual.command import CommandPalette
 from textual.css.query import NoMatches
 from textual.screen import ModalScreen
 from textual.widgets import OptionList
@@ -40,6 +41,19 @@ async def test_a_dialog_that_is_closed_twice_takes_no_screen_with_it(tmp_path: P
         palette.dismiss()
         await pilot.pause(0.1)
         assert isinstance(app.screen, LaunchScreen)
+
+
+async def test_the_palette_is_not_opened_twice_when_a_question_came_over_it(tmp_path: Path) -> None:
+    app = TinyTrainApp(tmp_path / "runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(app.screen, CommandPalette))
+        await app.push_screen(ConfirmDialog("Delete?", "It goes into the trash."))
+        await pilot.press("ctrl+p")
+        await pilot.pause(0.1)
+        assert sum(isinstance(screen, CommandPalette) for screen in app.screen_stack) == 1
+        assert isinstance(app.screen, ConfirmDialog)
 
 
 class Late(ModalScreen[None]):

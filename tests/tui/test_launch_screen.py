@@ -272,6 +272,20 @@ async def test_files_of_ones_own_that_are_broken_or_named_like_shipped_ones_are_
         assert screen.form.model.preset.name == "quickstart"
 
 
+async def test_on_a_low_terminal_enter_says_what_is_wrong_with_a_file(app: TinyTrainApp) -> None:
+    folder = catalog.user_presets_dir()
+    folder.mkdir(parents=True)
+    (folder / "broken.toml").write_text("[optim]\nlr = 3\n")
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await launch_screen(pilot)
+        await until(pilot, lambda: "broken.toml" in row_titles(screen)[-1])
+        await pilot.press("end", "enter")
+        await until(pilot, lambda: any("above the limit" in one.message for one in app._notifications))
+        await pilot.press("e")
+        await until(pilot, lambda: len(app._notifications) == 2)
+        assert all("cannot be read" in one.message for one in app._notifications)
+
+
 async def test_gpus_that_are_found_change_the_plan(app: TinyTrainApp) -> None:
     from tui.messages import GpusCounted
 
@@ -333,11 +347,11 @@ def test_launch_looks_as_it_did(
     from presets.estimate import Machine
     from runs.launch import LaunchPlan
     from tui import plan as plan_module
-    from tui.screens import launch as launch_module
+    from tui.screens import plan_screen
     from tui.screens.launch_questions import Questions
 
     machine = Machine(num_cores=2, memory_bytes=16_000_000_000, num_gpus=0, free_memory_bytes=12_000_000_000)
-    monkeypatch.setattr(launch_module, "this_machine", lambda: machine)
+    monkeypatch.setattr(plan_screen, "this_machine", lambda: machine)
     monkeypatch.setattr(Questions, "count_gpus", lambda _self: None)
     command = LaunchPlan(("python", "-m", "engine", "<run>", "--attempt", "1"), ())
     monkeypatch.setattr(plan_module, "plan_launch", lambda _config: command)

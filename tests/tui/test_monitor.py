@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from textual._context import active_app
 from textual.app import App
 
 from runs import control
@@ -26,7 +27,10 @@ from tui.widgets.probe_table import ProbeTable
 async def until(is_true: Callable[[], object], what: str = "", timeout: float = 15) -> None:
     deadline = time.monotonic() + timeout
     while not is_true():
-        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
+        if time.monotonic() > deadline:
+            app = active_app.get(None)
+            shown = text_of(app) if app is not None else "no app"
+            raise AssertionError(f"not within {timeout} s: {what}; the screen shows\n{shown}")
         await asyncio.sleep(0.02)
 
 

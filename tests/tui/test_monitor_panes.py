@@ -212,6 +212,51 @@ async def test_an_enlarged_pane_has_all_the_room_at_80_columns_and_gives_it_and_
     supervision.close()
 
 
+async def test_the_curve_stays_above_the_log_where_room_is_short(tmp_path: Path) -> None:
+    folder = finished_run(tmp_path, steps=300)
+    app = TinyTrainApp(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(app, folder)
+        chart, side = screen.query_one("#loss"), screen.query_one("#side")
+        await until(lambda: side.display and chart.size.height, "all panes")
+        await pilot.press("l")
+        await until(lambda: screen.query_one(LogPane).size.height and not side.display, "the log")
+        assert chart.size.height >= 6
+        await pilot.press("escape")
+        await until(lambda: side.display and not screen.query_one(LogPane).display, "the probes again")
+
+
+async def test_a_very_low_terminal_shows_the_curve_or_the_log(tmp_path: Path) -> None:
+    folder = finished_run(tmp_path, steps=300)
+    app = TinyTrainApp(tmp_path)
+    async with app.run_test(size=(60, 14)) as pilot:
+        screen = await opened(app, folder)
+        chart, log = screen.query_one("#loss"), screen.query_one(LogPane)
+        await until(lambda: chart.size.height >= 6 and "┤" in text_of(app), "the curve")
+        await pilot.press("l")
+        await until(lambda: log.size.height >= 6 and not screen.query_one("#body").display, "the log")
+        await pilot.press("escape")
+        await until(lambda: chart.is_on_screen and chart.size.height >= 6, "the curve again")
+        await pilot.resize_terminal(60, 30)
+        await until(lambda: screen.query_one("#side").display, "all panes, where there is room")
+
+
+async def test_a_run_whose_folder_is_taken_away_says_so_and_offers_nothing(tmp_path: Path) -> None:
+    folder = finished_run(tmp_path, steps=300)
+    folder.change_about(name="warm-otter")
+    app = TinyTrainApp(tmp_path)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await opened(app, folder)
+        await until(lambda: "✓ finished   warm-otter" in text_of(app), "the run")
+        folder.path.rename(tmp_path / "elsewhere")
+        await until(lambda: "its folder is gone: somebody deleted or moved it." in text_of(app), "what happened")
+        assert "? lost   warm-otter" in text_of(app) and "R resumes" not in text_of(app)
+        await pilot.press("r")
+        await until(lambda: "warm-otter: its folder is gone" in text_of(app), "why the key does nothing")
+        (tmp_path / "elsewhere").rename(folder.path)
+        await until(lambda: "✓ finished   warm-otter" in text_of(app), "the run again")
+
+
 async def test_all_events_are_read_in_the_enlarged_pane(tmp_path: Path) -> None:
     folder = new_run(tmp_path)
     writer = AttemptWriter(folder, clock=time.time())

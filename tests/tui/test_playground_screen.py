@@ -323,19 +323,34 @@ async def test_the_next_dashboard_goes_on_where_one_left_off(trained: Path) -> N
         await pilot.press("e", "enter")
         screen.action_view("attention")
         await until(pilot, lambda: "layer 1/2" in shown_text(pilot.app))
+        await pilot.press("right", "right_square_bracket")
+        await until(pilot, lambda: "layer 2/2 · head 2/2" in shown_text(pilot.app))
     async with PlaygroundApp(trained).run_test(size=(120, 40)) as pilot:
         screen = await opened(pilot, "fills · @15")
         assert screen.text.value == "the [MASK] people"
-        await until(pilot, lambda: "layer 1/2" in shown_text(pilot.app))
+        await until(pilot, lambda: "layer 2/2 · head 2/2" in shown_text(pilot.app))
         await pilot.press("h")
         await until(pilot, lambda: isinstance(pilot.app.screen, PickTried))
         await until(pilot, lambda: "the [MASK] people  →" in shown_text(pilot.app))
 
 
+async def test_the_view_that_stands_alone_at_the_next_start_has_the_keys(trained: Path) -> None:
+    remembered = Remembered(remembered_path())
+    remembered.put("playground", {"shown": "neighbours", "text": "the people of the [MASK]"})
+    remembered.flush()
+    for width, pane in ((80, "neighbours"), (140, "words")):
+        app = PlaygroundApp(runs=trained)
+        async with app.run_test(size=(width, 24)) as pilot:
+            await until(pilot, lambda app=app: app.screen.focused is not None)  # type: ignore[misc]
+            assert app.screen.focused is not None and app.screen.focused.id == pane
+            assert app.screen.focused.display
+
+
 @pytest.mark.parametrize(
     "values",
     [
-        {"run": ["../../etc", "last"], "text": 5, "shown": "nothing", "sampling": [], "tried": {"a": 1}},
+        {"run": ["../../etc", "last"], "text": 5, "shown": "nothing", "sampling": [],
+         "layer": "9", "head": -1, "word": {}, "tried": {"a": 1}},
         {"run": [1, 2], "against": "x", "text": HOSTILE, "sampling": {"temperature": "hot", "seed": True},
          "tried": [{"text": HOSTILE, "when": "now", "result": HOSTILE}, {"text": 4}, 7]},
     ],
@@ -366,7 +381,8 @@ async def test_a_run_that_trains_answers_with_its_newest_checkpoint(trained: Pat
         (run.checkpoints_dir / "last").write_text("step-00000020\n")
         screen._checkpoints_feed.look_now()
         await until(pilot, lambda: "fills · last @20 · loss" in shown_text(pilot.app))
-        assert screen.state.first.answer is not None and screen.state.first.answer.step == 20
+        # the checkpoints may be listed before the first of them has answered
+        await until(pilot, lambda: (answer := screen.state.first.answer) is not None and answer.step == 20)
 
 
 async def test_a_checkpoint_that_moves_before_the_first_answer_is_asked_anew(

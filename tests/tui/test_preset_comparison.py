@@ -15,7 +15,7 @@ from presets.estimate import Machine
 from presets.schema import RunConfig
 from tests.tui.pilots import shown_text, until
 from tui.app import TinyTrainApp
-from tui.screens import launch as launch_module
+from tui.screens import plan_screen
 from tui.screens.launch import LaunchScreen
 from tui.screens.launch_questions import Questions
 from tui.screens.preset_comparison import PresetComparisonScreen
@@ -27,7 +27,7 @@ MACHINE = Machine(num_cores=2, memory_bytes=16_000_000_000, num_gpus=0)
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyTrainApp:
     """The dashboard on a machine that is always the same."""
-    monkeypatch.setattr(launch_module, "this_machine", lambda *_: MACHINE)
+    monkeypatch.setattr(plan_screen, "this_machine", lambda *_: MACHINE)
     monkeypatch.setattr(Questions, "count_gpus", lambda _self: None)
     return TinyTrainApp(tmp_path / "runs")
 

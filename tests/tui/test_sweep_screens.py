@@ -18,7 +18,8 @@ from tests.tui.pilots import shown_text, until
 from tui.app import TinyTrainApp
 from tui.screens.launch import LaunchScreen
 from tui.screens.sweep_dialog import SweepDialog, whole_name
-from tui.screens.sweep_results import SweepResults, fitting_columns, show_sweep
+from tui.screens.sweep_results import SweepResults, show_sweep
+from tui.sweep_lines import fitting_columns
 from tui.widgets.choice_control import ChoiceControl
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tui.axes import short_number, step_range, tick_labels, ticks, value_range
+from tui.axes import newest_range, short_number, step_range, tick_labels, ticks, value_range
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,17 @@ def test_the_step_axis_grows_in_a_few_leaps() -> None:
     ends = {step_range(0, newest, 1200)[1] for newest in range(1201)}
     assert ends == {150, 300, 600, 1200}
     assert step_range(0, 1300, 1200)[1] == 1300
+
+
+def test_the_axis_of_a_fork_begins_where_the_fork_does() -> None:
+    assert step_range(1210, 1220, 1400, 1200) == (1200, 1225), "an eighth of its own 200 steps"
+    assert step_range(1210, 1390, 1400, 1200) == (1200, 1400)
+    assert step_range(1210, 1600, 1400, 1200) == (1200, 1600)
+    low, high = newest_range(5e6, 6e6, 5e6)
+    assert 4.9e6 <= low <= 5e6 and 6e6 <= high <= 6.1e6
+    low, high = newest_range(5e6, 5e6, 5e6)
+    assert low == 5e6 < high, "one point alone has room too"
+    assert newest_range(10, 950) == (0, 1000), "of every other run it begins at 0"
 
 
 def test_a_steep_beginning_does_not_flatten_the_rest() -> None:

@@ -67,6 +67,17 @@ def test_a_picture_has_exactly_the_size_of_its_pane(size: tuple[int, int], x: st
     assert {sum(segment.cell_length for segment in line) for line in picture.lines} == {size[0]}
 
 
+def test_the_chart_of_a_fork_begins_where_the_fork_does() -> None:
+    late = Series()
+    for step in range(1210, 1401, 10):
+        late.append(step, 4.0, tokens=step * 4096.0, elapsed_s=step - 1200.0)
+    fork = ChartSpec((Line(late, epoch_steps=100.0),), total_steps=1400, first_step=1200)
+    windows = {x: draw(fork, ChartView(x=x), 80, 20, PALETTE).frame.window for x in X_AXES}  # type: ignore[union-attr]
+    assert windows["step"] == (1200, 1400) and windows["epoch"] == (12, 14)
+    assert draw(fork, ChartView(), 80, 20, PALETTE).text.splitlines()[-1].startswith("step 1.2k")
+    assert windows["time"][0] == 0 and 4.8e6 < windows["tokens"][0] <= 1210 * 4096
+
+
 def test_baselines_splices_and_the_best_are_named() -> None:
     text = draw(LOSS, WHOLE, 80, 20, PALETTE).text
     assert "unigram 6.54" in text and "▼ resumed" in text

@@ -21,9 +21,10 @@ from runs.folder import RunFolder, all_runs, create_run
 from runs.launch import child_environment
 from runs.records import RecordWriter
 from runs.status import ErrorReport, Outcome
-from tui.cli import main, make_parser
+from tui.cli import main
 from tui.cli_reference import checkpoint_name
 from tui.figures import elapsed
+from tui.verbs import make_parser
 
 HOSTILE = "\x1b]52;c;ZXZpbA==\x07\x9b31m[red]otter[/red]\u202e"
 

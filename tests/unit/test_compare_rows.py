@@ -10,6 +10,7 @@ import pytest
 from presets import config as configs
 from presets.schema import RunConfig
 from runs.compare import Comparison, comparison_of, read_whole
+from runs.compared_figures import FigureRow
 from runs.folder import create_run
 from tui import compare_rows
 from tui.widgets.side_by_side import SideBySide
@@ -49,6 +50,18 @@ def test_the_run_under_the_cursor_is_told_from_others_of_its_name(runs_path: Pat
     told = compare_rows.run_words(msgspec.structs.replace(found, runs=(named, found.runs[1])), first.id)
     assert told == f"{first.id} · preset quick␛start · addresses · out of memory"
     assert compare_rows.run_words(found, "gone") == ""
+
+
+def test_of_figures_that_read_the_same_none_is_better(runs_path: Path) -> None:
+    found = comparison(runs_path, ("x [MASK]",), ("y [MASK]",), ("z [MASK]",))
+
+    def stars(*sizes: float) -> list[bool]:
+        row = FigureRow("size_bytes", "size on disk", "bytes", sizes, (sizes.index(min(sizes)),))
+        (shown,) = compare_rows.figure_table(msgspec.structs.replace(found, figures=(row,)))
+        return [cell.text.startswith("★ ") for cell in shown.cells]
+
+    assert stars(28_000_100, 28_000_000, 28_000_200) == [False] * 3, "all of them are 28 MB"
+    assert stars(28_000_100, 28_000_000, 35_000_000) == [True, True, False]
 
 
 def test_where_all_columns_fit_what_is_left_goes_to_labels_and_names(runs_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import re
 import subprocess
@@ -13,15 +12,15 @@ import pytest
 
 from runs.notify_settings import NotifySettings
 from tui import reference
-from tui.cli import make_parser
 from tui.run_filter import HELP, parse_filter
 from tui.settings import Settings
 from tui.themes import LOOKS
+from tui.verbs import VERBS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = DOCS / "dashboard.md"
 README = DOCS.parent / "README.md"
-_VERBS = next(one for one in make_parser()._actions if isinstance(one, argparse._SubParsersAction)).choices.keys()
+_VERBS = {verb.name for verb in VERBS}
 _COMMAND = re.compile(r"^(?:\S+=\S+ )*tinytrain-tui ([a-z]+)", re.MULTILINE)
 _CODE = re.compile(r"`([^`\n]+)`")
 _FILTERS = re.compile(r"^\| what \| finds \|\n\|.*\n((?:\|.*\n)+)", re.MULTILINE)

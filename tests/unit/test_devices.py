@@ -16,13 +16,16 @@ from presets.config import with_values
 from presets.fields import Value
 from presets.schema import RunConfig
 from runs import devices
-from runs.devices import GpuReadings, Pool, choose, claims, free_now, given, pool_for, visible_gpus, waits_for
+from runs import visible_gpus as gpus
+from runs.devices import GpuReadings, Pool, choose, claims, free_now, given, pool_for, waits_for
 from runs.folder import RunFolder, create_run, write_atomically
 from runs.lock import held_lock
+from runs.nvml import LOST
 from runs.processes import TAG_VARIABLE, identify, this_host, this_process
 from runs.queue_entry import QueueEntry, owner_of, write_entry
 from runs.readings import DeviceReading, HardwareReading, HostReading
 from runs.status import State, StateRecord, tag_prefix
+from runs.visible_gpus import may_have_gpus, visible_gpus
 from tests.conftest import wait_until
 
 GB = 1_000_000_000
@@ -97,8 +100,8 @@ def test_a_gpu_is_free_when_neither_a_run_nor_a_stranger_has_it() -> None:
 )
 def test_the_gpus_are_those_that_the_environment_shows(shown: str | None, expected: tuple[str, ...]) -> None:
     environment = {} if shown is None else {"CUDA_VISIBLE_DEVICES": shown}
-    of_four = reading(0, 0, 0, 0, problems={2: devices.LOST})
-    assert visible_gpus(environment, of_four) == expected
+    of_four = reading(0, 0, 0, 0, problems={2: LOST})
+    assert tuple(visible_gpus(environment, of_four)) == expected
 
 
 def test_a_gpu_has_one_name_however_it_is_asked_for() -> None:
@@ -115,9 +118,9 @@ def test_a_gpu_has_one_name_however_it_is_asked_for() -> None:
     assert pool.names == ("gpu:2", "gpu:1", "gpu:0", "gpu:MIG-ab") and pool.strangers == {"gpu:1"}
     assert choose(pool, {"gpu:2": "warm-otter"}) == ("gpu:0",)
     assert given(pool, ("gpu:2", "gpu:1"), mine).environment == {"CUDA_VISIBLE_DEVICES": "GPU-2aa,GPU-1aa-d72c"}
-    assert visible_gpus({"CUDA_VISIBLE_DEVICES": "GPU-"}, known) == (), "it could be any of them"
-    lost = msgspec.structs.replace(known.devices[2], problem=devices.LOST)
-    assert visible_gpus(mine, msgspec.structs.replace(known, devices=(*known.devices[:2], lost))) == ()
+    assert tuple(visible_gpus({"CUDA_VISIBLE_DEVICES": "GPU-"}, known)) == (), "it could be any of them"
+    lost = msgspec.structs.replace(known.devices[2], problem=LOST)
+    assert tuple(visible_gpus(mine, msgspec.structs.replace(known, devices=(*known.devices[:2], lost)))) == ()
 
 
 @pytest.mark.parametrize(
@@ -135,8 +138,8 @@ def test_a_gpu_has_one_name_however_it_is_asked_for() -> None:
 def test_amds_variables_hide_gpus_too(
     environment: dict[str, str], expected: tuple[str, ...], shown: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(devices, "_num_nvidia", lambda: 0)
-    monkeypatch.setattr(devices, "_num_amd", lambda: 4)
+    monkeypatch.setattr(gpus, "_num_nvidia", lambda: 0)
+    monkeypatch.setattr(gpus, "_num_amd", lambda: 4)
     pool = pool_for(config(device="cuda"), environment, HardwareReading(0.0, HOST, (), "no NVIDIA driver"))
     assert pool.names == expected
     variables = {} if shown is None else {"HIP_VISIBLE_DEVICES": shown}
@@ -146,20 +149,20 @@ def test_amds_variables_hide_gpus_too(
 def test_gpus_that_no_driver_tells_of_are_counted_by_their_device_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(devices, "_DEV", tmp_path)
-    monkeypatch.setattr(devices, "_KFD_NODES", tmp_path / "nodes")
-    assert not devices.may_have_gpus({})
+    monkeypatch.setattr(gpus, "_DEV", tmp_path)
+    monkeypatch.setattr(gpus, "_KFD_NODES", tmp_path / "nodes")
+    assert not may_have_gpus({})
     for number, simds in enumerate((0, 304, 304)):  # the first node is the processor
         node = tmp_path / "nodes" / str(number)
         node.mkdir(parents=True)
         (node / "properties").write_text(f"cpu_cores_count 1\nsimd_count {simds}\n")
-    assert visible_gpus({}, None) == ("gpu:0", "gpu:1")
+    assert tuple(visible_gpus({}, None)) == ("gpu:0", "gpu:1")
     for name in ("nvidia0", "nvidia1", "nvidia2", "nvidiactl", "nvidia-uvm"):
         (tmp_path / name).touch()
-    assert devices.may_have_gpus({}) and not devices.may_have_gpus({"CUDA_VISIBLE_DEVICES": "-1"})
-    assert visible_gpus({}, None) == ("gpu:0", "gpu:1", "gpu:2")
+    assert may_have_gpus({}) and not may_have_gpus({"CUDA_VISIBLE_DEVICES": "-1"})
+    assert tuple(visible_gpus({}, None)) == ("gpu:0", "gpu:1", "gpu:2")
     no_driver = HardwareReading(0.0, HOST, (), "no NVIDIA driver")
-    assert visible_gpus({"CUDA_VISIBLE_DEVICES": "2"}, no_driver) == ("gpu:2",)
+    assert tuple(visible_gpus({"CUDA_VISIBLE_DEVICES": "2"}, no_driver)) == ("gpu:2",)
 
 
 def test_an_engine_sees_the_gpus_it_was_given_and_by_the_drivers_numbers() -> None:

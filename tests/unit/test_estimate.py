@@ -279,47 +279,6 @@ def test_sequences_that_grow_cost_their_mean_length_and_the_plan_says_so() -> No
     assert estimate(growing, MACHINE, short).tokens.value == estimate(plain, MACHINE, short).tokens.value
 
 
-@pytest.mark.parametrize("values", [
-    {},
-    {"model.positions": "rotary"},
-    {"model.activation": "swiglu"},
-    {"model.dropout": 0.1},
-    {"train.precision": "bf16"},
-    {"train.activation_checkpointing": True},
-])  # fmt: skip
-def test_the_activations_are_about_those_that_backward_keeps(values: dict[str, object]) -> None:
-    """Distinct storages that autograd holds after a forward pass of four blocks, weights left out."""
-    import torch
-
-    from engine.models.build import build_model
-    from presets.memory import activation_bytes
-
-    sizes = {"model.hidden_size": 64, "model.num_layers": 4, "data.vocab_size": 100, "data.sequence_length": 64}
-    config = with_values(RunConfig(), {**sizes, **values})
-    model = build_model(config, 100)
-    model.initialise(0)
-    weights = {parameter.data_ptr() for parameter in model.parameters()}
-    kept: dict[int, int] = {}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    is_bf16 = config.train.precision == "bf16"
-    autocast = torch.autocast("cpu", torch.bfloat16, enabled=is_bf16, cache_enabled=False)
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), autocast:
-        hidden = model(torch.randint(5, 100, (8, 64)), None)
-    assert hidden.requires_grad
-    one_block = activation_bytes(with_values(config, {"model.num_layers": 1}), on_gpu=False)
-    estimated = 8 * activation_bytes(config, on_gpu=False)
-    if config.train.activation_checkpointing:
-        assert sum(kept.values()) < estimated < sum(kept.values()) + 8 * one_block
-    else:
-        assert sum(kept.values()) == pytest.approx(estimated, rel=0.3)
-
-
 def test_labels_that_nobody_has_counted_are_said_to_be_assumed() -> None:
     values = {"objective.kind": "classification", "data.source": "files", "data.dataset": "reviews.csv"}
     assert "taken to have 2 labels" in estimate(with_values(RunConfig(), values), MACHINE).parameters_basis

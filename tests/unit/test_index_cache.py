@@ -8,9 +8,8 @@ import pytest
 
 from runs import run_entry
 from runs.index_cache import index_cache_file, load_index, save_index
-from runs.launch import delete_run, undelete_run
 from runs.summary import RunIndex
-from runs.trash import in_trash
+from runs.trash import delete_run, in_trash, undelete_run
 from tests.run_writer import finished_run
 
 

@@ -1,4 +1,4 @@
-"""The command of a run, what is kept about its start, and runs in the trash."""
+"""The command of a run, and what is kept about its start."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import msgspec
@@ -15,10 +14,9 @@ import pytest
 from presets.config import with_values
 from presets.schema import RunConfig
 from runs import launch
-from runs.folder import RunFolder, all_runs, create_run
+from runs.folder import create_run
 from runs.launch import threads_per_process
 from runs.launch_record import describe_launch, kept_environment
-from runs.lock import RunBusy, held_lock
 from runs.processes import this_process
 from runs.status import StateRecord
 
@@ -105,22 +103,6 @@ def test_the_source_tree_is_kept_with_its_commit(tmp_path: Path, monkeypatch: py
     assert changed is not None and changed.dirty
 
 
-def test_a_deleted_run_is_out_of_sight_and_comes_back(runs_path: Path) -> None:
-    folder = create_run(runs_path, RunConfig(), name="otter")
-    trash = launch.delete_run(folder)
-    assert all_runs(runs_path) == ()
-    assert trash == runs_path / ".trash" / folder.id
-    assert launch.undelete_run(trash) == folder
-    assert all_runs(runs_path) == (folder,) and folder.about().name == "otter"
-
-
-def test_a_live_run_is_not_deleted(runs_path: Path) -> None:
-    folder = create_run(runs_path, RunConfig())
-    with held_lock(folder), pytest.raises(RunBusy, match="stop it first"):
-        launch.delete_run(folder)
-    assert all_runs(runs_path) == (folder,)
-
-
 class EndedSupervisor:
     """A process that gave up before it did anything."""
 
@@ -143,50 +125,6 @@ def test_the_state_of_an_older_supervisor_with_the_same_pid_is_no_start(
     monkeypatch.setattr(launch, "spawn_supervisor", lambda *arguments: EndedSupervisor())
     with pytest.raises(launch.LaunchFailed, match="the supervisor ended with 1"):
         launch.start(folder, despite_logout=True)
-
-
-def test_what_is_no_run_is_not_deleted(runs_path: Path, tmp_path: Path) -> None:
-    folder = create_run(runs_path, RunConfig())
-    link = runs_path / (folder.id[:-4] + "zzzz")
-    link.symlink_to(folder.path)
-    for path in (link, tmp_path, runs_path / "20250101-000000-gone-abcd"):
-        with pytest.raises(ValueError, match="is not the folder of a run"):
-            launch.delete_run(RunFolder(path))
-
-
-def test_a_trash_that_leads_elsewhere_is_not_used(runs_path: Path, tmp_path: Path) -> None:
-    folder = create_run(runs_path, RunConfig())
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    (runs_path / ".trash").symlink_to(elsewhere)
-    with pytest.raises(ValueError, match="is not a folder"):
-        launch.delete_run(folder)
-    (elsewhere / folder.id).mkdir()
-    assert launch.purge_trash(runs_path, 0) == 0
-    assert (elsewhere / folder.id).exists()
-
-
-def test_the_trash_is_emptied_by_age_and_follows_no_link(runs_path: Path, tmp_path: Path) -> None:
-    kept_file = tmp_path / "precious"
-    kept_file.write_text("x")
-    old, new = (create_run(runs_path, RunConfig(), preset=name) for name in ("old", "new"))
-    (old.path / "link").symlink_to(tmp_path)
-    old_trash, new_trash = launch.delete_run(old), launch.delete_run(new)
-    (runs_path / ".trash" / "20250101-000000-link-abcd").symlink_to(tmp_path)
-    an_hour_ago = time.time() - 3600
-    os.utime(old_trash, (an_hour_ago, an_hour_ago))
-    assert launch.purge_trash(runs_path, older_than_s=1800) == 1
-    assert not old_trash.exists() and new_trash.exists() and kept_file.exists()
-
-
-def test_only_a_run_in_the_trash_comes_back(runs_path: Path, tmp_path: Path) -> None:
-    folder = create_run(runs_path, RunConfig())
-    with pytest.raises(ValueError, match="is not a run in the trash"):
-        launch.undelete_run(folder.path)
-    trash = launch.delete_run(folder)
-    folder.path.mkdir()
-    with pytest.raises(FileExistsError, match="already a run"):
-        launch.undelete_run(trash)
 
 
 @pytest.mark.parametrize("verb", ["stop", "kill"])

@@ -101,7 +101,7 @@ TAKEN_OUT = {
     "tui/widgets/log_view.py": ("text = safe_text(line.shown, _MOST_COLUMNS)", "text = line.shown"),
     "tui/cli_output.py": ("print(safe_text(line, limit), flush=True)", "print(line, flush=True)"),
     "tui/screens/dialogs.py": ("Static(Content(safe_lines(body))", "Static(Content(body)"),
-    "tui/widgets/preset_list.py": ("plain(sentence, 400", "Content.styled(sentence"),
+    "tui/widgets/preset_list.py": ("plain(problem, 400", "Content.styled(problem"),
     "tui/app.py": ("self.notify(safe_text(words, 500),", "self.notify(words,"),
 }
 

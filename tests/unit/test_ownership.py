@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runs import control, launch, queue
+from runs import control, launch, queue, trash
 from runs.folder import About, RunFolder
 from runs.launch import child_environment
 from runs.ownership import ReadOnlyRun, why_read_only
@@ -32,7 +32,7 @@ ACTS: dict[str, Callable[[RunFolder], object]] = {
     "kill": launch.kill,
     "ask": lambda folder: launch.ask(folder, "evaluate"),
     "request": lambda folder: control.ask(folder, "stop"),
-    "delete": launch.delete_run,
+    "delete": trash.delete_run,
     "edit": lambda folder: folder.write_about(About("mine now")),
     "enqueue": queue.enqueue,
     "move": lambda folder: queue.move(folder, "first"),

@@ -16,9 +16,10 @@ from presets.config import ConfigError, diff, with_values
 from presets.schema import RunConfig
 from runs.folder import create_run
 from runs.trust import changes_of_preset
-from tui.cli import main, make_parser
+from tui.cli import main
 from tui.cli_train import read
 from tui.screens.save_preset import save_from_form
+from tui.verbs import make_parser
 from tui.widgets.form_model import FormModel
 
 

@@ -61,7 +61,7 @@ def test_the_curve_rises_to_rank_1_at_the_top() -> None:
     run = tuple(probed(step, rank) for step, rank in ((0, 1000), (50, 30), (100, 1)))
     ranks = ranks_of(run, 2)
     assert [(one.word, one.steps, one.ranks) for one in ranks] == [("states", (0, 50, 100), (1000, 30, 1))]
-    lines = [line.plain for line in rank_lines(ranks, 100, 100, 60, 14)]
+    lines = [line.plain for line in rank_lines(ranks, 100, (0, 100), 60, 14)]
     assert lines[0].startswith("    1 ┤") and lines[0].rstrip().endswith("1"), "its sign stands at its end"
     assert next(i for i, line in enumerate(lines) if line.startswith("1,000 ┤")) > 5
     first_dots = next(i for i, line in enumerate(lines) if line[7:8] not in (" ", "┈"))
@@ -71,22 +71,32 @@ def test_the_curve_rises_to_rank_1_at_the_top() -> None:
     assert all(len(line) <= 60 for line in lines)
 
 
+def test_the_first_probing_of_a_fork_stands_at_the_left_end() -> None:
+    assert scrubber([1300, 1350, 1400], 0, 30).plain == "●·········•··········•  1 of 3"
+    run = tuple(probed(step, rank) for step, rank in ((1300, 30), (1400, 1)))
+    lines = [line.plain for line in rank_lines(ranks_of(run, 1), 1400, (1300, 1400), 60, 14)]
+    assert lines[-2].split() == ["rank", "1,300", "1,400", "steps"]
+    assert lines[-2].endswith("1,400 steps")
+
+
 def test_probings_without_a_rank_leave_a_gap_and_another_word_is_another_curve() -> None:
     run = (probed(0, 0), probed(10, 5), probed(20, 7, word="nations"))
     assert ranks_of(run, 1)[0].steps == (10,)
     assert ranks_of(run, 2)[0].ranks == (7,)
     assert ranks_of((), 0) == ()
-    assert [line.plain for line in rank_lines(ranks_of(run, 0), 0, 20, 60, 10)][-1].startswith("1 states not in")
+    assert [line.plain for line in rank_lines(ranks_of(run, 0), 0, (0, 20), 60, 10)][-1].startswith(
+        "1 states not in"
+    )
 
 
 def test_without_words_the_pane_says_how_to_write_them() -> None:
-    (line,) = rank_lines((), 0, 0, 90, 10)
+    (line,) = rank_lines((), 0, (0, 0), 90, 10)
     assert "B edits them: the united [MASK] => states" in line.plain
 
 
 def test_the_curve_can_be_drawn_with_characters_that_every_terminal_has() -> None:
     run = tuple(probed(step, 100 - step) for step in range(0, 99, 9))
-    for line in rank_lines(ranks_of(run, 3), 27, 99, 70, 12, only_ascii=True):
+    for line in rank_lines(ranks_of(run, 3), 27, (0, 99), 70, 12, only_ascii=True):
         assert line.plain.isascii()
 
 

@@ -33,6 +33,7 @@ from runs.queue_entry import (
 )
 from runs.spawn import LaunchFailed
 from runs.status import StateRecord, read_status
+from runs.trash import delete_run, undelete_run
 
 
 def waits(runs: Path, order: float, host: str = "", name: str = "") -> RunFolder:
@@ -161,7 +162,7 @@ def test_stop_and_kill_take_a_run_out(runs_path: Path, four: list[RunFolder]) ->
 
 
 def test_a_deleted_run_does_not_wait_when_it_comes_back(runs_path: Path, four: list[RunFolder]) -> None:
-    folder = launch.undelete_run(launch.delete_run(four[0]))
+    folder = undelete_run(delete_run(four[0]))
     assert order(runs_path) == four[1:] and read_status(folder).state == "stopped"
 
 

@@ -89,6 +89,12 @@ def require_harmless(html: str) -> Page:
     return page
 
 
+def test_a_setting_at_its_default_is_said_once(runs_path: Path, tmp_path: Path) -> None:
+    html = report_of(finished_run(runs_path), tmp_path)
+    (row,) = re.findall(r"<tr><th[^>]*>data.shuffle_buffer</th>(.*?)</tr>", html)
+    assert row.count("<td>") == 2 and row.count("10000") == 1
+
+
 def test_the_report_holds_all_that_is_known_of_the_run(runs_path: Path, tmp_path: Path) -> None:
     folder = finished_run(runs_path)
     folder.write_about(

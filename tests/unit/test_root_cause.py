@@ -12,7 +12,7 @@ from presets.schema import RunConfig
 from runs.cause_words import cause_of_report, cause_of_returncode
 from runs.error_report import Cause, ErrorReport
 from runs.folder import Attempt, RunFolder, create_run
-from runs.log_tail import last_sentence
+from runs.log_tail import last_sentence, last_words
 from runs.oom_killer import oom_kills
 from runs.outcome import Ending, conclude, read_failure, settle
 from runs.processes import ProcessIdentity, this_process
@@ -243,9 +243,14 @@ def test_every_kind_of_end_has_its_word(code: int | None, cause: Cause) -> None:
     assert cause_of_returncode(code) == cause
 
 
-def test_last_words_are_neither_events_nor_borders() -> None:
-    assert last_sentence(["oh no", '14:49:45 step 5 {"kind": "probed"}', "=" * 60, "-" * 60]) == "oh no"
-    assert last_sentence(['14:49:45 step 5 {"kind": "probed"}']) == ""
+def test_last_words_are_neither_events_nor_borders(attempt: Attempt) -> None:
+    event = '14:49:45 step 5 {"kind": "probed"}'
+    attempt.console_file.write_text(f"oh no\n{event}\n{'=' * 60}\n{event}\n")
+    assert last_words(attempt) == ["oh no", "=" * 60]
+    assert last_sentence(last_words(attempt)) == "oh no"
+    log(attempt, 1, f"{event}\nrank 1 says\n{event}\n")
+    assert last_words(attempt, 1) == ["rank 1 says"]
+    assert last_sentence(["-" * 60]) == ""
 
 
 def test_what_nobody_saw_is_known_on_reading_and_written_before_the_run_goes_on(

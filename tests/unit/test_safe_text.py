@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.content import Content
 
-from tui.safe_text import plain, safe_json, safe_lines, safe_text
+from tui.safe_text import both_ends, plain, safe_json, safe_lines, safe_text
 
 PAYLOADS = {
     "clipboard, OSC 52": "\x1b]52;c;ZXZpbA==\x07",
@@ -49,6 +49,14 @@ def test_a_payload_comes_out_visible_and_without_effect(payload: str) -> None:
     assert all(is_harmless(character) for character in made_safe), ascii(made_safe)
     assert made_safe != payload
     made_safe.encode("utf-8")  # a lone surrogate would raise here, and in the terminal driver
+
+
+def test_of_a_long_name_both_ends_are_kept() -> None:
+    names = [f"layers.{'x' * 90}.grad_norm_{number:03d}" for number in range(3)]
+    shown = [both_ends(name, 40) for name in names]
+    assert len(set(shown)) == 3 and all(len(name) == 40 and name.startswith("layers.x") for name in shown)
+    assert [both_ends("abc", limit) for limit in range(4)] == ["…", "…", "a…", "abc"]
+    assert both_ends("\x1b[2J", 40) == "␛[2J"
 
 
 def test_of_all_characters_there_are_none_acts() -> None:

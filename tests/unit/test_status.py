@@ -21,7 +21,7 @@ from runs.folder import Attempt, RunFolder, create_run
 from runs.lock import RunBusy, held_lock, is_locked, take_lock
 from runs.processes import TAG_VARIABLE, this_process
 from runs.records import RecordWriter
-from runs.status import Outcome, State, StateRecord, read_status, tag_prefix
+from runs.status import FOLDER_GONE, Outcome, State, StateRecord, read_status, tag_prefix
 
 
 @pytest.fixture
@@ -163,7 +163,8 @@ def test_links_pipes_and_folders_in_the_place_of_files_do_no_harm(
 
 
 def test_a_run_that_is_gone_has_a_status_too(folder: RunFolder) -> None:
-    assert read_status(RunFolder(folder.path / "gone")).state == "stopped"
+    status = read_status(RunFolder(folder.path / "gone"))
+    assert (status.state, status.reason) == ("lost", FOLDER_GONE)
 
 
 def test_an_engine_that_ends_while_one_looks_has_not_disappeared(

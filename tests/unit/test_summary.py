@@ -12,7 +12,8 @@ from runs.processes import this_host
 from runs.queue_entry import QueueEntry, leave, owner_of, write_entry
 from runs.rank_marks import Mark, mark_file
 from runs.reader import RunReader
-from runs.records import RecordTail
+from runs.records import RecordTail, RecordWriter
+from runs.run_details import last_figures
 from runs.run_entry import RunEntry
 from runs.summary import RunIndex
 from tests.run_writer import AttemptWriter, Supervision, finished_run, new_run
@@ -35,6 +36,44 @@ def test_details_come_with_later_polls(tmp_path: Path) -> None:
     assert row.num_bytes is not None and row.num_bytes > 1000
     assert len(row.losses) == 5
     assert index.poll()[0] is row
+
+
+def test_the_details_of_runs_in_sight_come_first_and_no_longer_than_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = sorted(finished_run(tmp_path, f"run-{number}", steps=100).id for number in range(6))
+    read: list[str] = []
+    original = RunEntry.add_details
+    monkeypatch.setattr(RunEntry, "add_details", lambda self: (read.append(self.folder.id), original(self))[1])
+    index = RunIndex(tmp_path)
+    index.poll()
+    wanted = ids[1:3]  # far from the newest, which come first otherwise
+    assert index.poll(details_s=0.0, first=wanted) and read == [] and index.lacks_details_of(wanted)
+    rows = index.poll(first=wanted)
+    assert set(read[:2]) == set(wanted) and read[2:] == [ids[5], ids[4], ids[3], ids[0]]
+    assert all(row.num_bytes for row in rows) and not index.lacks_details_of(ids)
+
+
+def test_the_last_figures_are_the_newest_numbers_of_each_metric(tmp_path: Path) -> None:
+    attempt = new_run(tmp_path).attempt(1)
+    attempt.path.mkdir(parents=True)
+    writer = RecordWriter(attempt.metrics_file)
+    for step, more in enumerate(
+        (
+            {"loss": 3.0, "old": 1},
+            {"loss": 2.0, "val_loss": 2.5},
+            {"loss": None, "gap": float("nan")},
+            {"huge": 10**400},
+        )
+    ):
+        writer.write({"step": step, "time": 1.0 + step, "gap": 0.5, **more})
+    writer.close()
+    with attempt.metrics_file.open("ab") as file:
+        file.write(b'{"loss": 99}\n{"torn')
+    empty = new_run(tmp_path).attempt(1)
+    empty.path.mkdir(parents=True)
+    assert last_figures((attempt, empty)) == {"step": 3.0, "loss": 2.0, "val_loss": 2.5, "old": 1.0, "gap": 0.5}
+    assert last_figures(()) == {}
 
 
 def test_an_ended_run_is_not_read_again(tmp_path: Path) -> None:

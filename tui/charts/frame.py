@@ -89,9 +89,9 @@ def whole_axis(spec: ChartSpec, x: XAxis) -> tuple[Window, float] | None:
         return None
     first, newest = min(low for low, _ in ranges), max(high for _, high in ranges)
     if x in ("tokens", "time"):
-        return newest_range(first, newest), newest
+        return newest_range(first, newest, first if spec.first_step and x == "tokens" else 0.0), newest
     divisor = next(line.divisor(x) for line in spec.lines if line.bounds(x))
-    return step_range(first, newest, spec.total_steps / divisor), newest
+    return step_range(first, newest, spec.total_steps / divisor, spec.first_step / divisor), newest
 
 
 def window_of(view: ChartView, whole: Window, newest: float) -> Window:
@@ -182,6 +182,8 @@ def bottom_rows(frame: Frame, axis: int) -> list[tuple[str, str]]:
     for cell, label in x_labels(frame):
         line[cell] = "┬"
         start = min(frame.left + cell - len(label) // 2, frame.width - len(label))
+        if cell == 0 and taken:
+            start = max(start, taken + 1)  # beside the axis's name: where the axis begins is always said
         if start > taken:
             labels, styles = laid_over(labels, styles, start, label, axis)
             taken = start + len(label)

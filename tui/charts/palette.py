@@ -19,17 +19,22 @@ _LIGHTER = 0.08
 # Okabe and Ito, "Color Universal Design" (2008): told apart with any kind of colour vision; darker on white
 _MORE_ON_DARK = ("#009E73", "#CC79A7", "#F0E442", "#56B4E9", "#D55E00", "#B0B0B0")
 _MORE_ON_LIGHT = ("#00795A", "#A3487D", "#8A7D00", "#0072B2", "#B34A00", "#606060")
-_SIXTEEN = ("blue", "yellow", "green", "magenta", "cyan", "red", "bright_blue", "bright_green")
+# of a terminal's own: its blue is hardly seen on black, nor its yellow and cyan on white
+_SIXTEEN_ON_DARK = ("bright_blue", "yellow", "green", "bright_magenta", "cyan", "bright_red", "white")
+_SIXTEEN_ON_LIGHT = ("blue", "magenta", "green", "red", "black", "cyan", "bright_blue", "bright_black")
 _BOLD, _DIM = Style(bold=True), Style(dim=True)
 
 WITHOUT_COLOUR = Palette(
     lines=(_BOLD, Style.null()), faint=(_DIM,), guide=_DIM, axis=Style.null(), cursor=Style(reverse=True)
 )
-SIXTEEN_COLOURS = Palette(
-    lines=tuple(Style(color=name) for name in _SIXTEEN),
-    faint=tuple(Style(color=name, dim=True) for name in _SIXTEEN),
-    guide=_DIM, axis=Style.null(), cursor=Style(reverse=True),
-)  # fmt: skip
+
+
+def _sixteen(names: tuple[str, ...]) -> Palette:
+    return Palette(
+        lines=tuple(Style(color=name) for name in names),
+        faint=tuple(Style(color=name, dim=True) for name in names),
+        guide=_DIM, axis=Style.null(), cursor=Style(reverse=True),
+    )  # fmt: skip
 
 
 def palette_of(app: App[Any], base: Style | None = None) -> Palette:
@@ -47,7 +52,7 @@ def _palette_of(app: App[Any]) -> Palette:
     if getattr(app, "no_color", False) or "no-colour" in theme.name or "no-color" in theme.name:
         return _with_ascii(WITHOUT_COLOUR, only_ascii)
     if theme.name.startswith("ansi"):
-        return _with_ascii(SIXTEEN_COLOURS, only_ascii)
+        return _with_ascii(_sixteen(_SIXTEEN_ON_DARK if theme.dark else _SIXTEEN_ON_LIGHT), only_ascii)
     variables = app.theme_variables
     background, foreground = Color.parse(variables["background"]), Color.parse(variables["foreground"])
     first, second = Color.parse(variables["primary"]), Color.parse(theme.accent or variables["warning"])

@@ -51,9 +51,9 @@ CHART_COMMANDS = (
 class ChartPane(Widget, can_focus=True):
     """Its `chart` tells which chart it shows. Views are changed by keys and by the mouse, and posted."""
 
-    PANE_COMMANDS = CHART_COMMANDS
-    PANE_HELP = (
-        "A chart. ←/→ move the crosshair, which reads every chart at one place; esc takes it away. The thick line "
+    HELP_TITLE = "Chart"  # its own title holds figures
+    HELP = (
+        "← and → move the crosshair, which reads every chart at one place; esc takes it away. The thick line "
         "is averaged, what was recorded stands dimmed behind it."
     )
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(CHART_COMMANDS)]

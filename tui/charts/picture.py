@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from rich.style import Style
 from textual.strip import Strip
 
+from tui.ascii_signs import in_ascii
 from tui.charts.canvas import DOTS_ACROSS, Canvas, Row, finished, laid_over, tone
 from tui.charts.curves import Curve, curve_of, dots_of, parts_of
 from tui.charts.frame import Frame, bottom_rows, value_ticks, values_of, whole_axis, window_of
@@ -32,10 +33,6 @@ _TEXT_WIDTH = 24
 _MARK_ROWS = 3
 _LEAST_FOR_WORDS = 4  # rows of the plot for each row of them
 _SIGN_EVERY = 24  # cells
-ASCII_SIGNS = str.maketrans(
-    {"▼": "v", "▲": "^", "★": "*", "◆": "o", "┈": ".", "─": "-", "┬": "+", "┤": "+", "│": "|", "└": "+", "━": "-",
-     "×": "x", "…": ".", "╍": "=", "┉": ":", "╾": "~", "·": "-", "–": "-", "−": "-"}
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -274,7 +271,7 @@ class _Chart:
             rows.append((before[-frame.left :] + characters, chr(axis) * frame.left + styles))
         rows += bottom_rows(frame, axis)
         if self._only_ascii:
-            rows = [(characters.translate(ASCII_SIGNS), styles) for characters, styles in rows]
+            rows = [(in_ascii(characters), styles) for characters, styles in rows]
         table = self._styles.table
         done = tuple(finished(characters, styles, table) for characters, styles in rows)
         return ChartPicture(frame.width, frame.height, done, table, frame)

@@ -99,7 +99,8 @@ class ChartSpec:
 
     guides: label and height of horizontal lines, drawn when they are in reach. marks: by step, oldest first.
     best: step and value. total_steps: the run's length, 0 if unknown. factor: values are multiplied by it.
-    legend: name the lines in the chart. empty: what stands there while there are no figures.
+    legend: name the lines in the chart. empty: what stands there while there are no figures. first_step: that the
+    run went on from, if it is a fork, or of several the earliest.
     """
 
     lines: tuple[Line, ...] = ()
@@ -111,6 +112,7 @@ class ChartSpec:
     factor: float = 1.0
     legend: bool = False
     empty: str = "no figures yet"
+    first_step: int = 0
 
     def versions(self) -> tuple[int, ...]:
         """Which change when there is something else to draw."""

@@ -8,34 +8,27 @@ from dataclasses import replace
 from runs.events import ControlAnswered, Probed
 from runs.reader import RunSnapshot
 from runs.series import Series
+from tui.metric_words import metric_words
 from tui.probe_words import ranks_of
 from tui.report.html import Html, element, join
 from tui.report.svg import Curve, Picture, draw, legend, spans_decades
+from tui.run_charts import splice_words
 
 _MOST_CHARTS = 60
 _WORDS_A_PROBE = 4
 
-# title with its unit, whether the axis begins at zero, whether it is a share
-_KNOWN = {
-    "lr": ("learning rate", True, False),
-    "grad_norm": ("gradient norm", True, False),
-    "tokens_per_second": ("speed (tokens/s)", True, False),
-    "step_time_s": ("time of a step (s)", True, False),
-    "memory_peak_bytes": ("peak memory (bytes)", True, False),
-    "memory_allocated_bytes": ("memory held (bytes)", True, False),
-    "host_memory_bytes": ("memory of the machine (bytes)", True, False),
-    "flops_per_second": ("FLOP/s", True, False),
-    "utilisation": ("utilisation", True, True),
-    "update_ratio": ("update ratio", True, False),
-    "skipped_updates": ("skipped updates", True, False),
-    "samples_per_second": ("samples/s", True, False),
-    "data_time_s": ("time for data (s)", True, False),
-}  # fmt: skip
+_FIRST = (
+    "lr", "grad_norm", "tokens_per_second", "step_time_s", "memory_peak_bytes", "memory_allocated_bytes",
+    "host_memory_bytes", "flops_per_second", "utilisation", "update_ratio", "skipped_updates",
+    "samples_per_second", "data_time_s",
+)  # fmt: skip
+"""In this order; their axes begin at zero."""
+
 _TOGETHER = frozenset({"loss", "val_loss", "val_accuracy", "val_accuracy_known", "val_perplexity"})
 _NOISY = frozenset(
     {"grad_norm", "tokens_per_second", "step_time_s", "samples_per_second", "data_time_s", "utilisation"}
 )
-_SHARES = ("accuracy", "f1", "precision", "recall")
+_SHARES = ("accuracy", "f1", "precision", "recall", "utilisation")
 
 
 def loss_chart(run: RunSnapshot) -> Html:
@@ -57,7 +50,7 @@ def loss_chart(run: RunSnapshot) -> Html:
         best = (float(run.best_step), run.best_loss)
     picture = Picture(
         curves, _last_step(run), tuple(guides), tuple(_marks(run)), best,
-        width=1040, height=340, title="loss (nats)",
+        width=1040, height=340, title="loss (nats)", first_step=run.first_step,
     )  # fmt: skip
     caption = join("loss (nats) over steps  ", legend(curves), "★ best" if best else "")
     return element("figure", draw(picture), element("figcaption", caption))
@@ -65,7 +58,7 @@ def loss_chart(run: RunSnapshot) -> Html:
 
 def other_charts(run: RunSnapshot) -> Html:
     """Accuracy, then the known metrics in their order, then all others by name."""
-    last = _last_step(run)
+    last, first = _last_step(run), float(run.first_step)
     found: list[Html] = []
     shares = [name for name in ("val_accuracy", "val_accuracy_known") if run.series.get(name)]
     if len(shares) == 2 and run.series[shares[0]].value == run.series[shares[1]].value:
@@ -77,19 +70,22 @@ def other_charts(run: RunSnapshot) -> Html:
                 zip(shares, ("accuracy", "without unknown words"), strict=False)
             )
         )
-        found.append(_figure(Picture(curves, last, share=True, title="accuracy"), "accuracy"))
-    names = [name for name in _KNOWN if run.series.get(name)]
+        picture = Picture(curves, last, share=True, title="accuracy", first_step=first)
+        found.append(_figure(picture, "accuracy"))
+    names = [name for name in _FIRST if run.series.get(name)]
     names += sorted(
-        name for name in run.series if name not in _KNOWN and name not in _TOGETHER and run.series[name]
+        name for name in run.series if name not in _FIRST and name not in _TOGETHER and run.series[name]
     )
     for name in names[:_MOST_CHARTS]:
-        title, from_zero, share = _KNOWN.get(name, (name.replace("_", " "), False, False))
-        share = share or any(word in name for word in _SHARES)
+        title, from_zero = metric_words(name), name in _FIRST
+        share = any(word in name for word in _SHARES)
         is_validation = name.startswith("val_")
         curve = Curve(run.series[name], title, 1 if is_validation else 0, is_validation, smooth=name in _NOISY)
         is_log = not share and spans_decades(run.series[name])
         title += ", in decades" if is_log else ""
-        picture = Picture((curve,), last, from_zero=from_zero, share=share, is_log=is_log, title=title)
+        picture = Picture(
+            (curve,), last, from_zero=from_zero, share=share, is_log=is_log, title=title, first_step=first
+        )
         found.append(_figure(picture, title))
     left = len(names) - _MOST_CHARTS
     more = [element("p", f"… and {left} more metrics", class_="soft")] if left > 0 else []
@@ -109,7 +105,10 @@ def probe_charts(probes: Sequence[Probed]) -> Html:
                 for colour, word in enumerate(words)
             )
             title = result.text if len(result.masks) == 1 else f"{result.text} (mask {mask + 1})"
-            picture = Picture(curves, float(probes[-1].step), from_zero=True, share=True, title=title, height=180)
+            picture = Picture(
+                curves, float(probes[-1].step), from_zero=True, share=True, title=title, height=180,
+                first_step=float(probes[0].step),
+            )  # fmt: skip
             found.append(_figure(picture, title))
     return join(element("div", *found, class_="grid"), _rank_charts(probes))
 
@@ -126,7 +125,9 @@ def _rank_charts(probes: Sequence[Probed]) -> Html:
                 series.append(step, place)
             curves.append(Curve(series, rank.word, len(curves), dots=True))
         words = ", ".join(curve.label for curve in curves)
-        picture = Picture(tuple(curves), float(probes[-1].step), is_rank=True, height=180)
+        picture = Picture(
+            tuple(curves), float(probes[-1].step), is_rank=True, height=180, first_step=float(probes[0].step)
+        )
         found.append(_figure(picture, f"{text}: rank of {words}"))
     head = element("h3", "Rank of the word that belongs there, over the run")
     return join(head, element("div", *found, class_="grid")) if found else Html("")
@@ -150,7 +151,7 @@ def _figure(picture: Picture, title: str) -> Html:
 
 def _marks(run: RunSnapshot) -> Iterable[tuple[float, str]]:
     for step in run.splices:
-        yield float(step), "resumed"
+        yield float(step), splice_words(run, step)
     for control in run.controls:
         yield float(control.step), _asked(control)
 

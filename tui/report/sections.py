@@ -94,7 +94,7 @@ def settings(run: RunSnapshot) -> Html:
     parts.append(element("h3", f"Not at its default: {len(changed)} of {len(FIELDS)}"))
     parts.append(table(("setting", "value", "default", "what it is"), [_setting(run.config, s) for s in changed]))
     same = [spec for spec in FIELDS if spec not in changed]
-    rest = table(("setting", "value", "", "what it is"), [_setting(run.config, spec) for spec in same])
+    rest = table(("setting", "value", "what it is"), [(*_setting(run.config, s)[:2], s.help) for s in same])
     parts.append(details(f"The {len(same)} settings at their defaults", rest))
     toml = element("pre", lines(configs.to_toml(run.config)))
     again = "As a file: save it as run.toml, then tinytrain-tui train run.toml runs it again"

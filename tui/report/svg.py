@@ -35,7 +35,8 @@ class Curve:
 class Picture:
     """What a picture shows. guides: (label, value). marks: (step, what was done). best: (step, value).
 
-    is_log: the axis goes in decades. is_rank: so too, from rank 1 at the top downwards.
+    is_log: the axis goes in decades. is_rank: so too, from rank 1 at the top downwards. first_step: where the
+    axis begins, other than 0 of a fork.
     """
 
     curves: tuple[Curve, ...]
@@ -50,6 +51,12 @@ class Picture:
     width: int = 520
     height: int = 210
     title: str = ""
+    first_step: float = 0.0
+
+    @property
+    def steps(self) -> tuple[float, float]:
+        """The ends of the axis of steps, never the same."""
+        return self.first_step, max(self.last_step, self.first_step + 1.0)
 
 
 class _Scale:
@@ -58,11 +65,12 @@ class _Scale:
     def __init__(self, picture: Picture, low: float, high: float) -> None:
         self.wide = picture.width - _LEFT - _RIGHT
         self.tall = picture.height - _TOP - _BOTTOM
-        self._last, self._low, self._high = max(picture.last_step, 1.0), low, high
+        self._first, self._last = picture.steps
+        self._low, self._high = low, high
         self._is_log, self._is_rank = picture.is_log or picture.is_rank, picture.is_rank
 
     def x(self, step: float) -> float:
-        return round(step / self._last * self.wide, 2)
+        return round((step - self._first) / (self._last - self._first) * self.wide, 2)
 
     def y(self, value: float) -> float:
         """Not far outside of the picture, whatever the value: renderers have limits."""
@@ -86,7 +94,7 @@ def spans_decades(series: Series) -> bool:
 def draw(picture: Picture) -> Html:
     """The picture as an `svg` element, well-formed as XML too."""
     num_buckets = max(1, (picture.width - _LEFT - _RIGHT) // _PIXELS_A_BUCKET)
-    reduced = [curve.series.reduce(0.0, max(picture.last_step, 1.0), num_buckets) for curve in picture.curves]
+    reduced = [curve.series.reduce(*picture.steps, num_buckets) for curve in picture.curves]
     low, high = _range(picture, reduced)
     scale = _Scale(picture, low, high)
     inside: list[Html] = []
@@ -165,7 +173,7 @@ def _axes(picture: Picture, scale: _Scale, low: float, high: float) -> Iterable[
         yield element("line", x1=_LEFT, x2=_LEFT + scale.wide, y1=y, y2=y, class_="axis", **_BARE)
         yield element("text", label.strip(), x=_LEFT - 6, y=y + 4, class_="end")
     bottom = _TOP + scale.tall
-    steps = ticks(0.0, max(picture.last_step, 1.0), max(2, scale.wide // _TICK_WIDTH), of_counts=True)
+    steps = ticks(*picture.steps, max(2, scale.wide // _TICK_WIDTH), of_counts=True)
     for step in steps:
         x = scale.x(step)
         class_ = "end" if x > scale.wide - 20 else "mid"

@@ -16,9 +16,11 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 
 from tui.chart_arrangement import MOST_COLUMNS, Arrangement
-from tui.run_charts import CHARTS, chart_named, charts_of
+from tui.figures import plural
+from tui.run_charts import CHARTS, chart_named, charts_of, is_ours
 from tui.safe_text import FAINT, plain
 from tui.widgets.line_input import LineInput
+from tui.widgets.nothing_there import nothing_there
 
 _HINT = (
     "space adds or removes · J K move it down or up · ← → columns · l large first chart · r lr over loss · "
@@ -56,7 +58,7 @@ class ArrangeCharts(ModalScreen[Arrangement | None]):
             yield LineInput(id="search", placeholder="search, for example accuracy", max_length=60)
             yield OptionList(id="charts")
             yield Static(id="layout")
-            yield Static(plain(_HINT), classes="hint")
+            yield Static(plain(_HINT), classes="hint foot")
 
     def on_mount(self) -> None:
         """The list has the focus; the search comes when it is asked for."""
@@ -129,7 +131,7 @@ class ArrangeCharts(ModalScreen[Arrangement | None]):
 
     @on(LineInput.Submitted)
     def _found(self) -> None:
-        self.query_one(OptionList).focus()
+        self.set_focus(self.query_one(OptionList))  # at once, too
 
     @on(OptionList.OptionSelected)
     def _taken(self) -> None:
@@ -145,7 +147,7 @@ class ArrangeCharts(ModalScreen[Arrangement | None]):
 
     def _show(self, highlighted: int, name: str | None = None) -> None:
         """Those that are shown in their order, then the others."""
-        charts, words = self.query_one(OptionList), self.query_one("#search", LineInput).value.lower()
+        charts, words = self.query_one(OptionList), self.query_one("#search", LineInput).value.strip().lower()
         shown = self._arrangement.charts
         names = [*shown, *(other for other in self._known if other not in shown)]
         self._names = [
@@ -156,7 +158,8 @@ class ArrangeCharts(ModalScreen[Arrangement | None]):
         if name in self._names:
             highlighted = self._names.index(name)
         charts.highlighted = highlighted if self._names else None
-        charts.border_subtitle = plain("" if self._names else "nothing of that name")
+        if not self._names:
+            charts.add_option(nothing_there("No chart is called that.", "esc clears the search."))
         self.query_one("#layout", Static).update(self._layout_words())
 
     def _line(self, name: str) -> Content:
@@ -164,11 +167,12 @@ class ArrangeCharts(ModalScreen[Arrangement | None]):
         sign = f"{shown.index(name) + 1:>3} ✓ " if name in shown else "      "
         title = chart_named(name).title
         words = Content.assemble(sign, plain(title, 60))
-        return words if title == name else Content.assemble(words, plain(f"  {name}", 80, FAINT))
+        has_own_words = is_ours(name) and title != name
+        return Content.assemble(words, plain(f"  {name}", 40, FAINT)) if has_own_words else words
 
     def _layout_words(self) -> Content:
         one = self._arrangement
-        columns = f"{one.columns} columns" if one.columns else "as many columns as fit"
+        columns = plural(one.columns, "column") if one.columns else "as many columns as fit"
         lead = "first chart large" if one.has_lead else "all of one size"
         overlay = "lr over loss" if one.lr_over_loss else "lr not over loss"
-        return plain(f"{len(one.charts)} charts · {columns} · {lead} · {overlay}")
+        return plain(f"{plural(len(one.charts), 'chart')} · {columns} · {lead} · {overlay}")

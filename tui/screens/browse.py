@@ -14,8 +14,8 @@ from textual.widgets import Static
 from runs.folder import RunFolder
 from runs.run_summary import RunSummary
 from runs.status import SIGNS
+from runs.trash_use import TrashUse
 from tui.commands import bindings_of
-from tui.feeds import FeedFailed
 from tui.figures import num_bytes
 from tui.index_feed import IndexFeed, Place, RunsListed
 from tui.run_fields import metrics_of
@@ -26,7 +26,7 @@ from tui.screens.browse_commands import COMMANDS, HELP
 from tui.screens.browse_marks import MarkedRuns
 from tui.screens.run_screen import LEFT_KEYS, REFUSED_KEYS
 from tui.widgets.footer import KeyFooter
-from tui.widgets.line_input import LineInput
+from tui.widgets.line_input import FilterInput, LineInput
 from tui.widgets.run_table import RunTable
 
 _NO_RUNS = "No runs yet. Press n to start one."
@@ -39,6 +39,7 @@ class RunsScreen(MarkedRuns):
     AUTO_FOCUS = ""  # never the filter, when a dialog closes over an empty list
     SCREEN_COMMANDS = COMMANDS
     HELP_TITLE = "Runs"
+    FEED_FAILED = "listing the runs failed; this is a defect of ours"
     HELP = HELP + FILTER_HELP
     BINDINGS: ClassVar[list[BindingType]] = [
         *LEFT_KEYS,
@@ -53,7 +54,7 @@ class RunsScreen(MarkedRuns):
         super().__init__()
         self._feed: IndexFeed | None = None
         self._is_listed = False
-        self._num_unread = 0
+        self._num_unread, self._trash_use = 0, TrashUse()
 
     @property
     def shown(self) -> tuple[RunSummary, ...]:
@@ -61,7 +62,7 @@ class RunsScreen(MarkedRuns):
         return self.result.runs
 
     def compose(self) -> ComposeResult:
-        yield LineInput(placeholder="words, state:running, loss<6, tag:keep, age<2d, optim.lr>1e-4", id="filter")
+        yield FilterInput(placeholder="words, state:running, loss<6, tag:keep, age<2d, optim.lr>1e-4", id="filter")
         yield Static(id="mistake")
         yield RunTable(id="table")
         yield Static(id="empty")
@@ -79,21 +80,6 @@ class RunsScreen(MarkedRuns):
         self._feed.start()
         self.query_one(RunTable).focus()
 
-    def on_unmount(self) -> None:
-        """End the feed."""
-        if self._feed is not None:
-            self._feed.stop()
-
-    def on_screen_suspend(self) -> None:
-        """Rest when another screen is shown."""
-        if self._feed is not None and self not in self.app.screen_stack:
-            self._feed.pause(True)
-
-    def on_screen_resume(self) -> None:
-        """Go on listing."""
-        if self._feed is not None:
-            self._feed.pause(False)
-
     @on(RunsListed)
     def _take_rows(self, message: RunsListed) -> None:
         if not self.query(RunTable):
@@ -101,16 +87,9 @@ class RunsScreen(MarkedRuns):
         if message.rows is not self.rows:
             self.metrics = metrics_of(message.rows)
         self.rows, self._is_listed, self._num_unread = message.rows, True, message.num_unread
-        self._places = message.places
+        self._places, self._trash_use = message.places, message.trash
         self.refresh_list()
         self.withdraw_question()
-
-    @on(FeedFailed)
-    def _feed_failed(self, message: FeedFailed) -> None:
-        message.stop()
-        self.log.error(message.report)
-        words = f"listing the runs failed; this is a defect of ours: {message.report.strip().splitlines()[-1]}"
-        self.notify(safe_text(words, 500), severity="error", markup=False, timeout=30)
 
     def show_list(self) -> None:
         """Show what came of the arrangement."""
@@ -125,6 +104,7 @@ class RunsScreen(MarkedRuns):
         empty.display = self._is_listed and not result.lines
         if empty.display:
             empty.update(plain(self._why_empty(), style=FAINT))
+        self._scrolled()
         self._tell()
 
     def _show_table(self, is_shown: bool) -> None:
@@ -150,7 +130,7 @@ class RunsScreen(MarkedRuns):
         error = self.result.error
         said.display = error is not None
         if error is not None:
-            width = max(1, self.query_one("#filter", LineInput).size.width or self.size.width - 4)
+            width = max(1, self.query_one("#filter", LineInput).content_size.width or self.size.width - 4)
             at = min(error.position, width - 1)
             words = safe_text(str(error), 300)
             line = f"{' ' * at}^ {words}" if at + len(words) + 2 <= width else f"at character {at + 1}: {words}"
@@ -178,6 +158,7 @@ class RunsScreen(MarkedRuns):
         parts += [f"{self.result.num_archived:,} archived"] if self.result.num_archived else []
         sizes = [row.num_bytes for row in shown if row.num_bytes is not None]
         parts += [num_bytes(sum(sizes))] if sizes else []
+        parts += [f"trash {num_bytes(self._trash_use.num_bytes)}"] if self._trash_use.num_bytes else []
         hidden = table.num_hidden_columns
         parts += (
             [f"{hidden} column{'' if hidden == 1 else 's'} do{'es' if hidden == 1 else ''} not fit"]
@@ -199,6 +180,11 @@ class RunsScreen(MarkedRuns):
     @on(RunTable.Moved)
     def _moved(self) -> None:
         self._tell()
+
+    @on(RunTable.Scrolled)
+    def _scrolled(self) -> None:
+        if self._feed is not None:
+            self._feed.look_first(self.query_one(RunTable).in_sight)
 
     @on(RunTable.Opened)
     async def _opened(self) -> None:

@@ -41,7 +41,9 @@ COMMANDS = (
     Command("delete", "d", "Delete", "Move the run into the trash; asks first.", "delete"),
     Command("undo", "ctrl+z", "Undo", "Take back the last deletion, even an old one.", "undo", show=False,
             key_display="^z"),
-    Command("trash", "", "Look into the trash", "Bring deleted runs back.", "trash"),
+    Command("trash", "", "Look into the trash", "Bring deleted runs back, or delete them for good.", "trash"),
+    Command("empty_trash", "", "Empty the trash", "Delete all deleted runs for good; a word has to be typed.",
+            "empty_trash"),
     Command("report", "W", "Report", "Write the run as one HTML file that opens anywhere.", "report", show=False),
     Command("copy", "y", "Copy path", "Copy the path of the run's folder.", "copy", show=False),
 )  # fmt: skip

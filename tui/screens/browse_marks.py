@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
-from runs import launch
-from runs.clock import local_time
 from runs.folder import About, RunFolder
 from runs.run_summary import RunSummary
+from runs.trash import delete_run
 from tui import bulk_actions, run_actions
 from tui.figures import num_bytes
 from tui.run_actions import RunChoice
 from tui.safe_text import safe_text
 from tui.screens.browse_arranging import ArrangedRuns
 from tui.screens.dialogs import TextDialog
-from tui.screens.pick_dialog import Choice, PickDialog
+from tui.trash_actions import empty_all, look_into
 from tui.widgets.run_table import RunTable
-
-_MOST_TRASHED = 1000
 
 
 class MarkedRuns(ArrangedRuns):
@@ -155,12 +151,13 @@ class MarkedRuns(ArrangedRuns):
         sizes = [row.num_bytes for row in self.result.runs if row.id in ids and row.num_bytes is not None]
         size = f" ({num_bytes(sum(sizes))})" if sizes else ""
         it, goes = ("it", "goes") if len(meant) == 1 else ("them", "go")
-        body = f"All of {it}{size}, with curves and checkpoints, {goes} into the trash. ctrl+z takes {it} back."
+        body = f"All of {it}{size}, with curves and checkpoints, {goes} into the trash. ctrl+z takes {it} back. "
+        body += "The room on the disk is free once the trash is emptied."
         gone: list[tuple[Path, str]] = []
 
         def delete(folder: RunFolder) -> None:
             name = safe_text(folder.about().name, 60)
-            gone.append((launch.delete_run(folder), name))
+            gone.append((delete_run(folder), name))
 
         def deleted() -> None:
             self._trash = (*self._trash, tuple(gone)) if gone else self._trash
@@ -179,35 +176,19 @@ class MarkedRuns(ArrangedRuns):
         bulk_actions.bring_back(self, last, self.look_now)
 
     def action_trash(self) -> None:
-        """Choose a deleted run to bring back."""
+        """Look at the deleted runs: bring one back, or delete it or all of them for good."""
+        self.run_worker(look_into(self, self._dashboard.runs, self._left_trash, self._left_trash), group="trash")
 
-        async def ask() -> None:
-            trashed = await asyncio.to_thread(_deleted, self._dashboard.runs)
-            if not trashed:
-                self.notify("The trash is empty; there is nothing to take back.", markup=False, timeout=4)
-                return
-            names = {path.name: (path, name) for path, name, _ in trashed}
-            choices = tuple(
-                Choice(path.name, name[:40], f"deleted {local_time(when, '%d %b %H:%M')}, {path.name}")
-                for path, name, when in trashed
-            )
-            hint = "enter brings it back, type to narrow, esc closes"
-            id = await self.app.push_screen_wait(PickDialog("Deleted runs", choices, hint=hint))
-            if id is not None:
-                batches = (tuple(one for one in batch if one != names[id]) for batch in self._trash)
-                self._trash = tuple(batch for batch in batches if batch)
-                bulk_actions.bring_back(self, (names[id],), self.look_now)
+    def action_empty_trash(self) -> None:
+        """Delete all deleted runs for good, once a word has been typed."""
+        self.run_worker(empty_all(self, self._dashboard.runs, self._left_trash), group="trash")
 
-        self.run_worker(ask(), group="trash", exclusive=True)
+    def _left_trash(self, paths: frozenset[Path]) -> None:
+        """What is there no longer cannot be taken back."""
+        batches = (tuple(one for one in batch if one[0] not in paths) for batch in self._trash)
+        self._trash = tuple(batch for batch in batches if batch)
+        self.look_now()
 
     def _unmark(self) -> None:
         self._marked = frozenset()
         self.look_now()
-
-
-def _deleted(runs: Path) -> tuple[tuple[Path, str, float], ...]:
-    """The deleted runs, the last first: where each is, its name, safe to show, and when it was deleted."""
-    from runs.trash import in_trash
-
-    found = in_trash(runs)[:_MOST_TRASHED]
-    return tuple((one.path, safe_text(one.folder.about().name, 60), one.deleted) for one in found)

@@ -8,15 +8,14 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from presets.config import Change, describe
 from tui.safe_text import MUTED, plain, safe_text
-
-_LEAST_LINES = 2
+from tui.screens.dialogs import SCROLL_KEYS, scroll_text
 
 
 class ChangesDialog(ModalScreen[bool]):
@@ -28,10 +27,7 @@ class ChangesDialog(ModalScreen[bool]):
         Binding("y", "answer(True)", "Yes", show=False),
         Binding("left", "app.focus_previous", show=False),
         Binding("right", "app.focus_next", show=False),
-        Binding("down,j", "scroll(1)", show=False),
-        Binding("up,k", "scroll(-1)", show=False),
-        Binding("pagedown", "scroll(8)", show=False),
-        Binding("pageup", "scroll(-8)", show=False),
+        *SCROLL_KEYS,
     ]
 
     def __init__(
@@ -61,37 +57,25 @@ class ChangesDialog(ModalScreen[bool]):
                 f"data to fetch and machines to meet. {then}{':' if num else '.'}"
             )
             yield Static(plain(said, 400), classes="caption")
-            with VerticalScroll(id="changes", can_focus=False):
+            with Vertical(id="changes"):
                 yield Static(Content("\n").join(_line(change) for change in self._changes))
-            hint = Static("↑ ↓ scroll; a yes is kept, so it is asked once", classes="hint")
-            yield hint
-            yes = Button(plain(self._confirm), variant="error", id="yes", compact=True)
-            yield Horizontal(Button("Cancel", id="no", compact=True), yes, classes="buttons")
+            with Vertical(classes="foot"):
+                yield Static("↑ ↓ scroll; a yes is kept, so it is asked once", classes="hint")
+                with Horizontal(classes="buttons"):
+                    yield Button("Cancel", id="no", compact=True)
+                    yield Button(plain(self._confirm), variant="error", id="yes", compact=True)
 
     def on_mount(self) -> None:
         """A stray enter uses nothing."""
         self.query("#no").focus()  # a key may have closed it before it was composed
 
-    def on_resize(self) -> None:
-        """The list of changes takes the room that there is."""
-        for changes in self.query("#changes"):
-            changes.styles.max_height = None
-        self.call_after_refresh(self._give_room)
-
-    def _give_room(self) -> None:
-        """The list gives up the lines that the answers below it lack."""
-        for frame, changes in zip(self.query(".dialog"), self.query("#changes"), strict=False):
-            lacking = frame.virtual_size.height - frame.content_size.height
-            if lacking > 0:
-                changes.styles.max_height = max(_LEAST_LINES, changes.outer_size.height - lacking)
-
     def action_answer(self, answer: bool) -> None:
         """Close with the answer."""
         self.dismiss(answer)
 
-    def action_scroll(self, lines: int) -> None:
+    def action_scroll_text(self, lines: int) -> None:
         """Move the list of changes."""
-        self.query_one("#changes").scroll_relative(y=lines, animate=False)
+        scroll_text(self, lines)
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:

@@ -25,8 +25,11 @@ from tui.run_cells import fit
 from tui.run_filter import FilterError, filter_runs
 from tui.safe_text import FAINT, plain, safe_text
 from tui.widgets.line_input import LineInput
+from tui.widgets.nothing_there import nothing_there
 
 _MOST_LINES = 200
+_EMPTY = ("No runs yet.", "Press esc, then n, to start one.")
+_NO_MATCH = ("No run matches.", "/ goes to the filter.")
 _OTHERS = 55  # cells of a line beside the run's name
 
 
@@ -58,7 +61,7 @@ class ChooseRunsDialog(ModalScreen[tuple[RunFolder, ...] | None]):
             yield Static(id="wrong", classes="error")
             yield Static(id="heads")
             yield OptionList(id="found", markup=False)
-            yield Static(id="told", classes="hint")
+            yield Static(id="told", classes="hint foot")
 
     def on_mount(self) -> None:
         """Begin to list."""
@@ -82,7 +85,7 @@ class ChooseRunsDialog(ModalScreen[tuple[RunFolder, ...] | None]):
     def _failed(self, message: FeedFailed) -> None:
         message.stop()
         self.log.error(message.report)
-        words = f"listing the runs failed; this is a defect of ours: {message.report.strip().splitlines()[-1]}"
+        words = f"listing the runs failed; this is a defect of ours: {message.last_line}"
         self.notify(safe_text(words, 500), severity="error", markup=False, timeout=30)
 
     @on(LineInput.Changed)
@@ -113,6 +116,8 @@ class ChooseRunsDialog(ModalScreen[tuple[RunFolder, ...] | None]):
         self.query_one("#heads", Static).update(plain(heads))
         found.clear_options()
         found.add_options([Option(self._line(row), id=row.id) for row in self._shown])
+        if self._is_listed and not self._shown:
+            found.add_option(nothing_there(*(_NO_MATCH if self.rows else _EMPTY)))
         ids = [row.id for row in self._shown]
         found.highlighted = ids.index(here) if here in ids else (0 if ids else None)
         self._tell(len(shown) - len(self._shown))
@@ -144,7 +149,7 @@ class ChooseRunsDialog(ModalScreen[tuple[RunFolder, ...] | None]):
         if num_left > 0:
             words = f"{num_left:,} more: / narrows · {words}"
         if self._is_listed and not self.rows:
-            words = "No runs yet. esc closes this, then n starts one."
+            words = "esc goes back"
         for told in self.query("#told"):
             if isinstance(told, Static):
                 told.update(plain(words))

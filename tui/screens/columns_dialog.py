@@ -14,9 +14,9 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from tui.safe_text import FAINT, plain
 from tui.screens.pick_dialog import Choice
 from tui.widgets.line_input import LineInput
+from tui.widgets.nothing_there import nothing_there
 
 
 class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
@@ -44,7 +44,7 @@ class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
             frame.border_title = "Columns"
             yield LineInput(placeholder="/ narrows the list: lr, accuracy, batch …", id="narrow", max_length=100)
             yield OptionList(id="choices")
-            yield Static("space in/out, J K move, enter takes it, ^r the usual, esc cancels", classes="hint")
+            yield Static("space in/out, J K move, enter takes it, ^r the usual, esc cancels", classes="hint foot")
 
     def on_mount(self) -> None:
         """The chosen ones stand first."""
@@ -101,7 +101,7 @@ class ColumnsDialog(ModalScreen[tuple[str, ...] | None]):
         options.clear_options()
         options.add_options([Option(self._line(key)) for key in self._shown])
         if not self._shown:
-            options.add_option(Option(plain("nothing is called that", style=FAINT), disabled=True))
+            options.add_option(nothing_there("nothing is called that"))
         elif stay in self._shown:
             options.highlighted = self._shown.index(stay)
 

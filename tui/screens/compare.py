@@ -11,10 +11,11 @@ from runs.compare import probe_steps
 from runs.folder import RunFolder
 from tui.charts.pane import ChartPane
 from tui.commands import bindings_of
-from tui.compare_rows import metric_words, table_text
+from tui.compare_rows import table_text
+from tui.metric_words import metric_words, own_name
 from tui.report.action import write_for
 from tui.run_actions import RunChoice
-from tui.safe_text import safe_lines, safe_text
+from tui.safe_text import safe_lines
 from tui.screens.choose_runs import ChooseRunsDialog
 from tui.screens.compare_commands import COMMANDS
 from tui.screens.compare_layout import PANES
@@ -84,7 +85,7 @@ class CompareScreen(CompareView):
             if metric is not None:
                 self._take_metric(metric)
 
-        choices = tuple(Choice(name, metric_words(name), safe_text(name, 60)) for name in metrics)
+        choices = tuple(Choice(name, metric_words(name), own_name(name)) for name in metrics)
         self.app.push_screen(PickDialog("Metric of the curves", choices, self.metric), chosen)
 
     def action_next_metric(self, by: int) -> None:

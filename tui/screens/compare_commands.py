@@ -18,7 +18,7 @@ COMMANDS = (
     Command("mark", "space", "Show/hide", "Hide the curve of the run under the cursor, or show it again.",
             "hide", show=False),
     Command("remove", "backspace,delete", "Take out", "Take the run under the cursor out of the comparison; the "
-            "run itself stays.", "remove", show=False, key_display="⌫"),
+            "run itself stays.", "remove", show=False),
     Command("open", "enter", "Open", "Watch the run under the cursor.", "open", show=False),
     Command("playground", "", "Open in Playground", "Try the run under the cursor in the Playground.",
             "playground"),

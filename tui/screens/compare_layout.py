@@ -8,15 +8,15 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from runs.folder import RunFolder
 from tui.charts.pane import ChartPane
 from tui.safe_text import FAINT
+from tui.screens.fed_screen import FedScreen
 from tui.widgets.compare_panes import PaneNames, ProbesSideBySide, SettingsSideBySide
 from tui.widgets.footer import KeyFooter
-from tui.widgets.line_input import LineInput
+from tui.widgets.line_input import FilterInput
 from tui.widgets.side_by_side import SideBySide
 
 PANES = {"curves": "Curves", "runs": "Runs", "figures": "Figures", "settings": "Settings", "probes": "Probes"}
@@ -24,7 +24,7 @@ TABLES = ("figures", "settings", "probes")
 _NOTHING = "Nothing to compare yet. Press c to choose runs, or mark some in Runs (3) with space and press c there."
 
 
-class CompareLayout(Screen[None]):
+class CompareLayout(FedScreen):
     """Knows which pane is in front and which are shown. folders: the runs, by their letters."""
 
     CSS_PATH = "compare.tcss"
@@ -35,6 +35,7 @@ class CompareLayout(Screen[None]):
         self.folders: tuple[RunFolder, ...] = ()
         self._zoomed = False
         self._pane = "curves"
+        self._awaited = ""  # the pane whose focus is on its way: a focus of another that comes first is older
         self._table = "figures"
         self._step: int | None = None
         self._tabs: tuple[object, ...] = ()
@@ -42,7 +43,7 @@ class CompareLayout(Screen[None]):
     def compose(self) -> ComposeResult:
         yield PaneNames(PANES, id="tabs")
         yield Static(id="notes")
-        yield LineInput(placeholder="words of a setting's name", id="filter")
+        yield FilterInput(placeholder="words of a setting's name", id="filter")
         yield Static(_NOTHING, id="none")
         with Container(id="body"):
             with Container(id="top"):
@@ -90,7 +91,8 @@ class CompareLayout(Screen[None]):
         self._show_tabs()
         self._arranged()
         if self.folders and (self.focused is None or self.focused.id != "filter"):
-            self.call_after_refresh(self._focus_pane, self._pane)
+            self._awaited = self._pane
+            self.call_after_refresh(self._focus_pane)
 
     def _tables_shown(self) -> tuple[str, ...]:
         """The table that had the focus last; where there is room for two, the figures beside it."""
@@ -102,14 +104,20 @@ class CompareLayout(Screen[None]):
 
     def _show_tabs(self) -> None:
         """The names of all panes above the one that is alone; those of the tables in the title of each."""
-        key = (self._pane, self.num_differing, self._step, self.has_class("-wide"), self._is_single)
+        key = (
+            self._pane, self.num_differing, self._step, self.has_class("-wide"), self._is_single, self.size.width
+        )  # fmt: skip
         if key == self._tabs:
             return
         self._tabs = key
         parts: list[Any] = []
         for name, title in PANES.items():
             parts += [(f" {title} ", "reverse" if name == self._pane else FAINT), " "]
-        self.query_one("#tabs", Static).update(Content.assemble(*parts), layout=False)
+        names = Content.assemble(*parts)
+        if names.cell_length > (self.size.width or names.cell_length):  # too narrow for the names of all
+            at = f"  {list(PANES).index(self._pane) + 1} of {len(PANES)} · tab"
+            names = Content.assemble((f" {PANES[self._pane]} ", "reverse"), (at, FAINT))
+        self.query_one("#tabs", Static).update(names, layout=False)
         differing = self.num_differing
         at = "" if self._step is None else f" at step {self._step:,}"
         titles = {
@@ -126,11 +134,16 @@ class CompareLayout(Screen[None]):
                 words = Content(titles[name])
             self.query_one(f"#{name}").border_title = words
 
-    def _focus_pane(self, name: str) -> None:
-        """name: as it was when it was asked for, whatever came to have the focus meanwhile."""
-        field = self.query_one("#filter") if self._is_whole else None
-        if field is not None and not (field.display and field.has_focus):
-            self.query_one(f"#{name}").focus()
+    def _focus_pane(self) -> None:
+        field = self.query_one("#filter") if self._is_whole and self._awaited else None
+        if field is None or (field.display and field.has_focus):
+            self._awaited = ""
+            return
+        pane = self.query_one(f"#{self._awaited}")
+        had_it = pane.has_focus
+        self.set_focus(pane)
+        if had_it or self.focused is not pane:  # then no message of it comes
+            self._awaited = ""
 
     def on_resize(self, event: events.Resize) -> None:
         """A small terminal shows one pane at a time."""
@@ -156,7 +169,8 @@ class CompareLayout(Screen[None]):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """The pane with the focus is the one that a zoom enlarges."""
-        if event.widget.id in PANES:
-            self._pane = event.widget.id or self._pane
+        name = event.widget.id or ""
+        if name in PANES and self._awaited in ("", name):
+            self._awaited, self._pane = "", name
             self._show_tabs()
             self._tell()

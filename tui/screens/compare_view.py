@@ -1,4 +1,4 @@
-"""What Compare shows: curves, runs, figures, settings and answers, in panes beside one another or one by one."""
+"""Which runs Compare lays side by side, and what its feed reads of them."""
 
 from __future__ import annotations
 
@@ -7,48 +7,33 @@ from dataclasses import replace
 from typing import Any
 
 from textual import on
-from textual.content import Content
-from textual.widgets import Static
 
-from runs.compare import MOST_RUNS, probes_at, runs_to_begin_with
+from runs.compare import MOST_RUNS, runs_to_begin_with
 from runs.folder import RunFolder
-from tui import compare_rows
-from tui.charts.frame import place_words
 from tui.charts.palette import palette_of
 from tui.charts.pane import ChartPane
-from tui.charts.view import remembered_view, to_remember, view_words
+from tui.charts.view import remembered_view, to_remember
 from tui.compare_curves import WantedCurves
 from tui.compare_feed import CompareFeed, CurvesDrawn, RunsCompared
-from tui.feeds import FeedFailed
 from tui.navigation import known_run
-from tui.safe_text import FAINT, plain, safe_text
-from tui.screens.compare_layout import CompareLayout
-from tui.widgets.line_input import LineInput
-from tui.widgets.side_by_side import SideBySide
+from tui.screens.compare_tables import ONE, CompareTables
 
-_ONE = "One run alone. c adds others."
 _BEGUN_WITH = "The newest runs, to begin with. c chooses others."
-_NUM_WORDS = 5
 _SLOW_REDRAW_S = 3.0
 
 
-class CompareView(CompareLayout):
-    """Shows what its feed lays side by side; reads nothing itself."""
+class CompareView(CompareTables):
+    """Knows what is compared, and shows what its feed lays side by side; reads nothing itself."""
+
+    FEED_FAILED = "comparing failed; this is a defect of ours"
+    _feed: CompareFeed
 
     def __init__(self) -> None:
         super().__init__()
-        self.metric = ""
-        self.compared: RunsCompared | None = None
-        self.hidden: frozenset[str] = frozenset()
-        self._values: tuple[float | None, ...] = ()
         self._feed = CompareFeed(self)
-        self._everything = False
-        self._hint = ""  # stands above as long as nobody has chosen the runs
         self._first: RunFolder | None = None
         self._was_chosen = False
         self._is_looking = False
-        self._notes: tuple[str, str] | None = None
-        self._said = ""
 
     def on_mount(self) -> None:
         """Begin with the runs that were compared last, when nobody asked for others."""
@@ -62,18 +47,8 @@ class CompareView(CompareLayout):
         self._is_looking = not self.folders
         self.set_runs(self.folders)
 
-    def on_unmount(self) -> None:
-        """End the feed."""
-        self._feed.stop()
-
-    def on_screen_suspend(self) -> None:
-        """Rest when another screen is shown, not when a question stands over this one."""
-        if self not in self.app.screen_stack:
-            self._feed.pause(True)
-
     def on_screen_resume(self) -> None:
-        """Go on reading."""
-        self._feed.pause(False)
+        """There may be runs by now."""
         self.begin()
 
     def begin(self, first: RunFolder | None = None) -> None:
@@ -86,7 +61,7 @@ class CompareView(CompareLayout):
         found = await asyncio.to_thread(runs_to_begin_with, self.app.runs, first)  # type: ignore[attr-defined]
         self._is_looking = False
         if not self.folders and not self._was_chosen:
-            self.set_runs(found, _ONE if len(found) == 1 else _BEGUN_WITH)
+            self.set_runs(found, ONE if len(found) == 1 else _BEGUN_WITH)
 
     def compare(self, folders: tuple[RunFolder, ...]) -> None:
         """Lay these runs side by side; one run alone comes to those that are compared already."""
@@ -151,10 +126,7 @@ class CompareView(CompareLayout):
         if self.metric not in message.metrics and message.metrics and message.share_read == 1.0:
             self.metric = message.metrics[0]
         with self.app.batch_update():
-            self._show_runs()
-            self._show_figures()
-            self._show_settings()
-            self._show_probes()
+            self._show_tables()
             self._show_notes()
             self._show_title()
             self._show_tabs()
@@ -175,79 +147,6 @@ class CompareView(CompareLayout):
         if message.values != self._values:
             self._values = message.values
             self._show_runs()
-
-    @on(FeedFailed)
-    def _feed_failed(self, message: FeedFailed) -> None:
-        message.stop()
-        words = f"comparing failed; this is a defect of ours: {message.report.strip().splitlines()[-1]}"
-        self.log.error(message.report)
-        self.notify(safe_text(words, 500), severity="error", markup=False, timeout=30)
-
-    @property
-    def _colours(self) -> tuple[Any, ...]:
-        return palette_of(self.app).lines
-
-    def _show_runs(self) -> None:
-        if self.compared is None:
-            return
-        comparison = self.compared.comparison
-        rows = compare_rows.run_rows(comparison, self._values, self.hidden, self._colours)
-        pane = self.query_one("#runs", SideBySide)
-        view = self.query_one(ChartPane).view
-        at = "newest" if view.cursor is None else place_words(view.cursor, view.x)
-        pane.show(compare_rows.plain_heads(("state", "step", at)), rows)
-
-    def _show_figures(self) -> None:
-        if self.compared is not None:
-            comparison = self.compared.comparison
-            rows = compare_rows.figure_table(comparison)
-            heads = compare_rows.heads_of(comparison.runs, self._colours)
-            self.query_one("#figures", SideBySide).show(heads, rows, "no figures yet")
-
-    def _show_settings(self) -> None:
-        if self.compared is None:
-            return
-        comparison = self.compared.comparison
-        wanted = self.query_one("#filter", LineInput).value
-        rows = compare_rows.setting_rows(comparison, self._everything, wanted)
-        pane = self.query_one("#settings", SideBySide)
-        empty = "no setting differs; A shows all of them"
-        if wanted:
-            empty = f"no setting is called {wanted!r}" + ("" if self._everything else "; A searches all of them")
-        elif len(comparison.runs) == 1:
-            empty = _ONE
-        pane.show(compare_rows.heads_of(comparison.runs, self._colours), rows, empty)
-
-    def _show_probes(self) -> None:
-        if self.compared is None:
-            return
-        message = self.compared
-        rows = compare_rows.probe_table(probes_at(message.probes, self._step), _NUM_WORDS)
-        pane = self.query_one("#probes", SideBySide)
-        pane.show(compare_rows.heads_of(message.comparison.runs, self._colours), rows, "none of them was probed")
-
-    def _show_notes(self) -> None:
-        """How to choose, and what cannot be compared."""
-        notes = self.compared.comparison.notes if self.compared is not None and self.folders else ()
-        hint = self._hint if self.folders else ""
-        shown = compare_rows.note_lines(hint, notes, self.size.width - 2)
-        if shown != self._notes:
-            self._notes = shown
-            pane = self.query_one("#notes", Static)
-            pane.display = any(shown)
-            said, warned = shown
-            pane.update(Content.assemble((said, FAINT), "\n" if all(shown) else "", plain(warned)))
-
-    def _show_title(self) -> None:
-        """What the curves are of, and how one looks at them."""
-        pane = self.query_one(ChartPane)
-        pane.set_title(compare_rows.metric_words(self.metric or "loss"))
-        pane.set_note(view_words(pane.view))
-
-    @property
-    def num_differing(self) -> int:
-        """Settings in which the runs are not all alike."""
-        return len(self.compared.comparison.differing) if self.compared is not None else 0
 
     @on(ChartPane.Resized)
     def _chart_resized(self) -> None:
@@ -270,10 +169,7 @@ class CompareView(CompareLayout):
 
     def _theme_changed(self) -> None:
         if self._is_whole:
-            self._show_runs()
-            self._show_figures()
-            self._show_settings()
-            self._show_probes()
+            self._show_tables()
             self._want()
 
     def _want(self) -> None:
@@ -287,17 +183,3 @@ class CompareView(CompareLayout):
         if self.app.settings.low_bandwidth:  # type: ignore[attr-defined]
             wanted = replace(wanted, redraw_s=_SLOW_REDRAW_S)
         self._feed.want(wanted)
-
-    @on(SideBySide.Moved)
-    def _tell(self) -> None:
-        """The line below: the row under the cursor in full."""
-        if not self._is_whole:
-            return
-        words, pane = "", self.query_one(f"#{self._pane}")
-        if isinstance(pane, SideBySide) and pane.row is not None:
-            words = compare_rows.row_words(pane.heads, pane.row)
-            if pane.id == "runs" and self.compared is not None:
-                words = compare_rows.run_words(self.compared.comparison, pane.row.key)
-        if words != self._said:
-            self._said = words
-            self.query_one("#said", Static).update(plain(words, 600), layout=False)

@@ -1,43 +1,32 @@
-"""Data: datasets and token caches; look into them, build, verify and clear."""
+"""Data: look into datasets, build, verify and clear token caches; `data_view` shows them."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container
-from textual.screen import Screen
-from textual.widgets import Static
 
-from runs.cache_listing import CacheInfo, DiskUsage
+from runs.cache_listing import CacheInfo
 from runs.cache_verification import Verification
 from runs.data_inspection import Built, Failure, Inspection, Progress, Request
 from tui.cache_actions import ask_build, ask_clear, ask_clear_all
 from tui.commands import bindings_of
-from tui.data_catalogue import Dataset, settled
-from tui.data_entries import COMMANDS, Entry, bytes_words, data_of, entry_id, matching, name_of
-from tui.data_feed import DataFeed, DataListed, Job, JobEnded, JobProgressed
-from tui.data_words import plural
-from tui.feeds import FeedFailed
-from tui.figures import duration, num_bytes
+from tui.data_catalogue import settled
+from tui.data_entries import COMMANDS, Entry, bytes_words, data_of, entry_id, name_of
+from tui.data_feed import Job, JobEnded, JobProgressed
+from tui.figures import duration
 from tui.progress_words import progress_words
-from tui.safe_text import plain, safe_text
-from tui.widgets.data_detail import DataDetail
+from tui.safe_text import plain
+from tui.screens.data_view import DataView
 from tui.widgets.data_list import DataList
-from tui.widgets.footer import KeyFooter
-from tui.widgets.line_input import LineInput
 
-_NO_MATCH = "Nothing here holds those words. esc clears the filter."
 _ROWS = 20
 
 
-class DataScreen(Screen[None]):
-    """Left what there is, right what is known of the entry under the cursor; one job at a time below."""
+class DataScreen(DataView):
+    """What a person can do with the entry under the cursor; one job at a time."""
 
-    CSS_PATH = "data.tcss"
     SCREEN_COMMANDS = COMMANDS
     HELP_TITLE = "Data"
     HELP = (
@@ -51,69 +40,10 @@ class DataScreen(Screen[None]):
         Binding("escape", "back", "Back", show=False),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.datasets: tuple[Dataset, ...] = ()
-        self.caches: tuple[CacheInfo, ...] = ()
-        self.usage: DiskUsage | None = None
-        self.entry: Entry | None = None
-        self.job: Job | None = None
-        self.found: dict[str, Inspection | Failure] = {}
-        self.verified: dict[str, Verification | Failure] = {}
-        self._feed: DataFeed | None = None
-        # held, not asked for: answers come while the app takes the screen apart
-        self.choices = DataList(id="list")
-        self._detail = DataDetail(id="detail")
-        self._filter = LineInput(placeholder="words that a name, origin or state holds", id="filter")
-        self._status = Static(id="status")
-
-    def compose(self) -> ComposeResult:
-        yield self._filter
-        with Container(id="panes"):
-            yield self.choices
-            yield self._detail
-        yield self._status
-        yield KeyFooter()
-
-    def on_mount(self) -> None:
-        """Begin to list."""
-        self._filter.display = False
-        self._status.display = False
-        self.choices.border_title = "Data"
-        self._detail.show_nothing("Looking at datasets and caches …")
-        self._feed = DataFeed(self._runs, self)
-        self._feed.start()
-        self.choices.options.focus()
-
     def on_unmount(self) -> None:
-        """End the feed, and what was asked for: nobody would see its answer."""
+        """End what was asked for: nobody would see its answer."""
         if self.job is not None:
             self.job.close()
-        if self._feed is not None:
-            self._feed.stop()
-
-    def on_screen_suspend(self) -> None:
-        """Rest when another screen is shown; a build goes on."""
-        if self._feed is not None and self not in self.app.screen_stack:
-            self._feed.pause(True)
-
-    def on_screen_resume(self) -> None:
-        """Go on listing."""
-        if self._feed is not None:
-            self._feed.pause(False)
-
-    @property
-    def _runs(self) -> Path:
-        runs: Path = self.app.runs  # type: ignore[attr-defined]
-        return runs
-
-    # what comes from the threads
-
-    @on(DataListed)
-    def _take_list(self, message: DataListed) -> None:
-        self.datasets, self.caches, self.usage = message.datasets, message.caches, message.usage
-        if self.is_attached:
-            self._show_list()
 
     @on(JobProgressed)
     def _take_progress(self, message: JobProgressed) -> None:
@@ -139,12 +69,6 @@ class DataScreen(Screen[None]):
         self.refresh_bindings()
         self.action_refresh()
 
-    @on(FeedFailed)
-    def _feed_failed(self, message: FeedFailed) -> None:
-        message.stop()
-        self.log.error(message.report)
-        self._say(f"a defect of ours: {message.report.strip().splitlines()[-1]}", is_bad=True)
-
     def _say_built(self, job: Job, answer: object) -> None:
         if isinstance(answer, Built):
             done = "was there already" if answer.was_there else f"is built, in {duration(answer.elapsed_s)}"
@@ -152,52 +76,6 @@ class DataScreen(Screen[None]):
             self.found.pop(job.subject, None)  # the next preview shows what its tokenizer does
         elif isinstance(answer, Failure):
             self._say(f"the build ended: {answer.error}", is_bad=True)
-
-    # what is shown
-
-    def _show_list(self) -> None:
-        words = self._filter.value.lower().split()
-        datasets, caches = matching(self.datasets, words), matching(self.caches, words)
-        self.choices.show(datasets, caches)
-        shown = f"{len(datasets) + len(caches)} of " if words else ""
-        self.choices.border_title = f"Data · {shown}{len(self.datasets) + len(self.caches)}"
-        if self.usage is not None:
-            size = f"{plural(len(self.caches), 'cache')}, {num_bytes(self.usage.cache_bytes)}"
-            free = f"{num_bytes(self.usage.free_bytes)} free"
-            self.choices.border_subtitle = f"{size if self.caches else 'no token caches yet'} · {free}"
-        self._entry_changed(self.choices.entry)
-
-    @on(DataList.Chosen)
-    def _chosen(self, message: DataList.Chosen) -> None:
-        if self.is_attached:
-            self._entry_changed(message.entry)
-
-    def _entry_changed(self, entry: Entry | None) -> None:
-        self.entry = entry
-        self._show_detail()
-        self.refresh_bindings()
-
-    def _show_detail(self) -> None:
-        entry = self.entry
-        if entry is None:
-            self._detail.show_nothing(_NO_MATCH if self._filter.value else "Nothing is chosen.")
-        elif isinstance(entry, CacheInfo):
-            id = entry_id(entry)
-            self._detail.show_cache(entry, self.verified.get(id), self.found.get(id), self._hint(id))
-        else:
-            id = entry_id(entry)
-            dataset = settled(entry, self.caches)
-            self._detail.show_dataset(dataset, self.caches, self.found.get(id), self._hint(id))
-
-    def _hint(self, id: str) -> str:
-        found = self.found.get(id)
-        if self.job is not None and self.job.kind == "inspect" and self.job.subject == id:
-            return "reading …"
-        if isinstance(found, Failure):
-            return "enter tries again."
-        if found is None:
-            return "enter reads real rows and shows what they are like."
-        return "t learns a tokenizer from these rows, to see what it does." if found.tokenizer is None else ""
 
     def _show_progress(self, progress: Progress) -> None:
         job = self.job
@@ -207,8 +85,6 @@ class DataScreen(Screen[None]):
                 words = bytes_words(progress)
             self._status.display = True
             self._status.update(plain(f"{job.words}: {words}  (esc cancels)", 400))
-
-    # what can be done
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what the entry under the cursor allows."""
@@ -288,21 +164,6 @@ class DataScreen(Screen[None]):
         if self.caches:
             ask_clear_all(self, self.caches, self._runs, self._say, self.action_refresh)
 
-    def action_filter(self) -> None:
-        """Type a filter."""
-        self._filter.display = True
-        self._filter.focus()
-
-    @on(LineInput.Changed, "#filter")
-    def _typed(self) -> None:
-        if self.is_attached:
-            self._show_list()
-
-    @on(LineInput.Submitted, "#filter")
-    def _entered(self) -> None:
-        self.choices.options.focus()
-        self._filter.display = bool(self._filter.value)
-
     def action_back(self) -> None:
         """Clear the filter, else cancel what goes on."""
         if self._filter.display:
@@ -323,14 +184,3 @@ class DataScreen(Screen[None]):
             words = self.entry.key if isinstance(self.entry, CacheInfo) else self.entry.name
             self.app.copy_to_clipboard(words)
             self._say(f"copied {words}")
-
-    def action_refresh(self) -> None:
-        """Look at the disk again."""
-        if self._feed is not None:
-            self._feed.look_now()
-
-    def _say(self, words: str, is_bad: bool = False) -> None:
-        if is_bad:
-            self.notify(safe_text(words, 500), severity="error", markup=False, timeout=10)
-        else:
-            self.notify(safe_text(words, 500), markup=False, timeout=4)

@@ -5,12 +5,12 @@ A key may close one before it was composed; `query(…).focus()` then finds noth
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal
 from textual.containers import Vertical as Column
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -23,13 +23,28 @@ from tui.widgets.line_input import LineInput
 
 
 class _Question(Column):
-    """The frame of every dialog: a title in the border, a text that scrolls when it is long, then the rest."""
+    """The frame of a question: a title in the border, a text that scrolls when it is long, then the rest."""
 
     def __init__(self, title: str, body: str, *rest: Widget, danger: bool = False) -> None:
-        text = VerticalScroll(Static(Content(safe_lines(body)), classes="body"), can_focus=False)
-        super().__init__(text, *rest, classes="dialog")
+        text = Static(Content(safe_lines(body)), classes="body")
+        super().__init__(text, Column(*rest, classes="foot"), classes="dialog")
         self.border_title = plain(title, 60)
         self.set_class(danger, "-danger")
+
+
+SCROLL_KEYS = (
+    Binding("down,j", "scroll_text(1)", show=False),
+    Binding("up,k", "scroll_text(-1)", show=False),
+    Binding("pagedown", "scroll_text(8)", show=False),
+    Binding("pageup", "scroll_text(-8)", show=False),
+)
+"""Of a question whose text may be longer than there is room for; its answers always stand there."""
+
+
+def scroll_text(screen: ModalScreen[Any], lines: int) -> None:
+    """Move the text of a question."""
+    for frame in screen.query(".dialog"):
+        frame.scroll_relative(y=lines, animate=False)
 
 
 class ConfirmDialog(ModalScreen[bool]):
@@ -43,6 +58,7 @@ class ConfirmDialog(ModalScreen[bool]):
         Binding("escape,n", "answer(False)", "No", show=False),
         Binding("y", "answer(True)", "Yes", show=False),
         Binding("left,right", "app.focus_next", show=False),
+        *SCROLL_KEYS,
     ]
 
     def __init__(self, title: str, body: str, confirm: str = "Yes", danger: bool = False) -> None:
@@ -67,6 +83,10 @@ class ConfirmDialog(ModalScreen[bool]):
     def action_answer(self, answer: bool) -> None:
         """Close with the answer."""
         self.dismiss(answer)
+
+    def action_scroll_text(self, lines: int) -> None:
+        """Move the text."""
+        scroll_text(self, lines)
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:

@@ -44,7 +44,7 @@ class EditRunDialog(ModalScreen[About | None]):
             )
             yield Static("note", classes="caption")
             yield LineInput(self._about.note, placeholder="what was this run for?", id="note", max_length=500)
-            yield Static("enter takes it, esc cancels", classes="hint")
+            yield Static("enter takes it, esc cancels", classes="hint foot")
 
     def on_mount(self) -> None:
         self.query("#name").focus()  # a key may have closed it before it was composed

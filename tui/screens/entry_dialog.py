@@ -63,7 +63,7 @@ class EntryDialog(ModalScreen[_T | None], Generic[_T]):
                 yield Static(plain(entry.caption, 100), classes="caption")
                 yield LineInput(entry.value, id=entry.id, max_length=entry.max_length)
             yield Static(Content(""), classes="error")
-            yield Static(plain(self._hint, 200), classes="hint")
+            yield Static(plain(self._hint, 200), classes="hint foot")
 
     def on_mount(self) -> None:
         """What stands in the first line is replaced by typing."""

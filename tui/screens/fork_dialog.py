@@ -58,7 +58,7 @@ class ForkDialog(ModalScreen[ForkWish | None]):
             changes.select_on_focus = False  # one goes on typing behind what is proposed
             yield changes
             yield Static(id="verdict")
-            yield Static("tab next, enter forks and starts it, esc cancels", classes="hint")
+            yield Static("tab next, enter forks and starts it, esc cancels", classes="hint foot")
 
     def on_mount(self) -> None:
         """The newest checkpoint is meant until another is chosen."""

@@ -43,12 +43,18 @@ class HelpScreen(ModalScreen[None]):
     def __init__(self, about: Screen[Any]) -> None:
         super().__init__()
         self._about = about
+        self._words = Static()
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help", can_focus=False) as frame:
             frame.border_title = Content(getattr(self._about, "HELP_TITLE", "Help"))
             frame.border_subtitle = "esc closes"
-            yield Static(self._text())
+            self._words.update(self._text())
+            yield self._words
+
+    def on_resize(self) -> None:
+        """Wrap the sentences to the width there is."""
+        self._words.update(self._text())
 
     def _text(self) -> Content:
         about = str(getattr(self._about, "HELP", "") or "").strip()
@@ -57,7 +63,7 @@ class HelpScreen(ModalScreen[None]):
         width = min(_WIDTH, int(self.app.size.width * 0.96)) - 8  # without border, padding and scrollbar
         blocks = [Content(about)] if about else []
         for pane in panes_of(self._about):
-            title = safe_text(str(pane.border_title or "")).strip()
+            title = safe_text(str(getattr(pane, "HELP_TITLE", "") or pane.border_title or "")).strip()
             words = own_help(pane)
             blocks.append(
                 _table(

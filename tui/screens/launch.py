@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
-from textual.timer import Timer
-from textual.widgets import Button, Static
+from textual.widgets import Button
 
 from presets.schema import RunConfig
-from runs.memory_check import PastRun
 from tui.commands import bindings_of
-from tui.messages import DataLookedUp, DraftChanged, GpusCounted, PastRunsRead, PresetChosen
-from tui.plan import Plan, command_of, data_key, make_plan, this_machine
+from tui.messages import PresetChosen
 from tui.safe_text import plain, safe_text
 from tui.screens.launch_commands import COMMANDS, HELP
-from tui.screens.launch_questions import Questions
-from tui.screens.preset_screen import PresetScreen
+from tui.screens.plan_screen import PlanScreen
+from tui.widgets.fitted_text import FittedText
 from tui.widgets.footer import KeyFooter
 from tui.widgets.form import ConfigForm
 from tui.widgets.form_model import FormModel
 from tui.widgets.plan_panel import PlanPanel
 from tui.widgets.preset_list import PresetList
 
-_PLAN_DELAY_S = 0.15
-_LOOK_UP_DELAY_S = 0.5
 _ASK_DELAY_S = 0.1  # after the screen is drawn
 
 _PARTS = frozenset(
@@ -37,7 +30,7 @@ _PARTS = frozenset(
 )  # by id, else by kind
 
 
-class LaunchScreen(PresetScreen):
+class LaunchScreen(PlanScreen):
     """Three panes: presets, the form, and the plan of what stands in it."""
 
     CSS_PATH = "launch.tcss"
@@ -50,13 +43,7 @@ class LaunchScreen(PresetScreen):
     ]
 
     def __init__(self) -> None:
-        super().__init__(this_machine())
-        self._data: dict[str, DataLookedUp] = {}
-        self._questions = Questions(self)
-        self._plan_timer: Timer | None = None
-        self._data_timer: Timer | None = None
-        self._past: tuple[PastRun, ...] = ()
-        self.plan: Plan | None = None
+        super().__init__()
         self._is_composed = self._is_new = False
 
     def compose(self) -> ComposeResult:
@@ -73,7 +60,7 @@ class LaunchScreen(PresetScreen):
             yield form
             with plan:
                 yield PlanPanel()
-                yield Static(id="verdict")
+                yield FittedText(id="verdict")
                 with Horizontal(id="buttons"):
                     yield Button("Launch", id="launch", variant="primary", compact=True)
                     yield Button("Queue", id="queue", compact=True)
@@ -88,27 +75,15 @@ class LaunchScreen(PresetScreen):
         self._make_plan()
         self.call_after_refresh(self.set_timer, _ASK_DELAY_S, self._ask)
 
-    def _ask(self) -> None:
-        """What takes a thread or a process is asked when the screen stands there, which it would hold up."""
-        if self._is_whole:
-            self._questions.count_gpus()
-            self._questions.read_past(self.app.runs)  # type: ignore[attr-defined]
-
     def on_unmount(self) -> None:
-        """Nobody is here for an answer any more."""
+        """The parts go, one by one."""
         self._is_composed = False
-        self._questions.close()
 
     def on_screen_resume(self) -> None:
-        """Another program may have saved a preset meanwhile, runs have ended, and others hold memory."""
+        """Another program may have saved a preset meanwhile, or more."""
         is_new, self._is_new = self._is_new, False
         if self._is_whole and not is_new:
-            self._machine = this_machine(self._machine.num_gpus, self._machine.gpus)
-            if self._machine.num_gpus:
-                self._questions.count_gpus(again=True)
-            self._load_presets()
-            self._make_plan()
-            self._questions.read_past(self.app.runs)  # type: ignore[attr-defined]
+            self._ask_again()
 
     @property
     def _is_whole(self) -> bool:
@@ -127,83 +102,6 @@ class LaunchScreen(PresetScreen):
         self.form.border_title = plain(event.preset.title, 60)
         if draft is not self.form.model:
             self.form.load(draft)
-
-    @on(DraftChanged)
-    def _draft_changed(self) -> None:
-        if self._plan_timer is not None:
-            self._plan_timer.stop()
-        self._plan_timer = self.set_timer(_PLAN_DELAY_S, self._make_plan)
-
-    def _make_plan(self) -> None:
-        """Work out the plan and show it in the panel, under the fields, and on the button."""
-        if not self._is_whole:
-            return
-        model = self.form.model
-        found = self._data.get(data_key(model.to_config()))
-        hub, counts = (found.hub, found.counts) if found else (None, None)
-        self.plan = plan = make_plan(
-            model, self._machine, hub, counts, past=self._past, command=self._command(model)
-        )
-        self.query_one(PlanPanel).show(plan)
-        self.form.show_problems(plan.problems)
-        for button in ("#launch", "#queue"):
-            self.query_one(button, Button).disabled = not plan.can_launch
-        self._say_verdict(plan)
-        self._remember()
-        if found is None and plan.can_launch:
-            if self._data_timer is not None:
-                self._data_timer.stop()
-            self._data_timer = self.set_timer(_LOOK_UP_DELAY_S, self._look_up_data)
-
-    def _command(self, model: FormModel) -> str:
-        """What one types into a shell to start the run that stands in the form."""
-        known = (*self._shipped, *self.presets.own)
-        runs: Path = self.app.runs  # type: ignore[attr-defined]
-        return command_of(model.to_config(), known, model.preset.name, model.name.strip(), runs)
-
-    def action_copy(self) -> None:
-        """Copy the command; the terminal takes it by OSC 52, where it allows that."""
-        if self.plan is None or self.plan.problems:
-            self._tell("Mend the form first; there is no command for what stands in it.")
-            return
-        self.app.copy_to_clipboard(safe_text(self.plan.command, 100_000))
-        self._tell("The command is copied, if this terminal lets programs do that (OSC 52).")
-
-    def _say_verdict(self, plan: Plan) -> None:
-        if plan.problems:
-            first, more = str(plan.problems[0]), len(plan.problems) - 1
-            verdict = plain(f"✗ {first}{f' (and {more} more)' if more else ''}", 300, "$text-error")
-        elif plan.hub is not None and plan.hub.is_in_the_way:
-            verdict = Content.styled("! the data cannot be had now; Launch offers a choice", "$text-warning")
-        else:
-            verdict = Content.styled("✓ ready to launch", "$text-success")
-        self.query_one("#verdict", Static).update(verdict)
-
-    def _look_up_data(self) -> None:
-        if not self._is_whole:
-            return
-        config = self.form.model.to_config()
-        self._questions.look_up_data(data_key(config), config)
-
-    @on(GpusCounted)
-    def _gpus_counted(self, event: GpusCounted) -> None:
-        self._machine = this_machine(event.num_gpus, event.memory)
-        if not self._is_whole:
-            return
-        self.query_one(PresetList).see_machine(self._machine)
-        self._load_presets()
-        self._make_plan()
-
-    @on(PastRunsRead)
-    def _past_runs_read(self, event: PastRunsRead) -> None:
-        if event.runs != self._past:
-            self._past = event.runs
-            self._make_plan()
-
-    @on(DataLookedUp)
-    def _data_looked_up(self, event: DataLookedUp) -> None:
-        self._data[event.key] = event
-        self._make_plan()
 
     @on(Button.Pressed, "#launch")
     async def _launch_pressed(self) -> None:
@@ -277,7 +175,8 @@ class LaunchScreen(PresetScreen):
     @work(exclusive=True, group="recent")
     async def action_sweeps(self) -> None:
         """Show the table of a sweep that was started before."""
-        from tui.screens.sweep_results import choose_sweep, show_sweep
+        from tui.screens.choose_sweep import choose_sweep
+        from tui.screens.sweep_results import show_sweep
 
         id = await choose_sweep(self.app)
         if id is not None:
@@ -289,13 +188,9 @@ class LaunchScreen(PresetScreen):
         from tui.screens.recent_configs import RecentDialog
 
         known = (*self._shipped, *self.presets.own)
-        copy = await self.app.push_screen_wait(RecentDialog(self.app.runs, known))  # type: ignore[attr-defined]
+        copy = await self.app.push_screen_wait(RecentDialog(self._runs, known))
         if copy is not None:
             await self.edit(copy)
-
-    def _say_doing(self, words: str) -> None:
-        for verdict in self.query("#verdict").results(Static):
-            verdict.update(plain(words, 100))
 
     def action_search(self) -> None:
         """Go to the search line."""

@@ -12,16 +12,14 @@ from textual.containers import Container, Vertical
 from runs.control import Verb
 from runs.folder import RunFolder
 from runs.hardware_feed import HardwareState
-from runs.probe_texts import probes_now
-from runs.reader import RunSnapshot
 from runs.status import State, tag_prefix
 from tui.charts.pane import ChartPane
 from tui.commands import bindings_of
-from tui.feeds import ConsoleArrived, FeedFailed, HardwareArrived, RunFeed, SnapshotArrived
+from tui.feeds import ConsoleArrived, HardwareArrived, RunFeed, SettingsCompared, SnapshotArrived
 from tui.live_requests import LiveRequests
+from tui.probe_words import why_no_probes
 from tui.run_actions import RunChoice
 from tui.run_words import disk_trouble
-from tui.safe_text import safe_text
 from tui.screens.monitor_commands import COMMANDS
 from tui.screens.monitor_panes import MonitorPanes
 from tui.screens.run_screen import LEFT_KEYS, REFUSED_KEYS
@@ -44,6 +42,7 @@ class MonitorScreen(MonitorPanes):
     CSS_PATH = "monitor.tcss"
     SCREEN_COMMANDS = COMMANDS
     HELP_TITLE = "Monitor"
+    FEED_FAILED = "reading this run failed; this is a defect of ours"
     HELP = (
         "The thick line is the smoothed training loss, the faint band what was recorded; ◆ are evaluations on "
         "held-out text and ★ the best of them; ▼ is where somebody changed or asked for something. Dotted lines "
@@ -97,21 +96,6 @@ class MonitorScreen(MonitorPanes):
         self._feed.start()
         self._focus_charts()
 
-    def on_unmount(self) -> None:
-        """End the feed and its helper."""
-        if self._feed is not None:
-            self._feed.stop()
-
-    def on_screen_suspend(self) -> None:
-        """Rest when another screen is shown, not when a question stands over this one."""
-        if self._feed is not None and self not in self.app.screen_stack:
-            self._feed.pause(True)
-
-    def on_screen_resume(self) -> None:
-        """Go on reading."""
-        if self._feed is not None:
-            self._feed.pause(False)
-
     @on(SnapshotArrived)
     def _take_snapshot(self, message: SnapshotArrived) -> None:
         if not self._is_whole:
@@ -128,7 +112,7 @@ class MonitorScreen(MonitorPanes):
             self.query_one(RunCard).show(snapshot, message.place, is_ours)
             self.query_one(FailurePanel).show(snapshot, is_ours)
             self.set_class(state == "failed", "-failed")
-            self.query_one(ProbeTable).show(snapshot.probes, _why_no_probes(snapshot))
+            self.query_one(ProbeTable).show(snapshot.probes, why_no_probes(snapshot))
             self.query_one(EventLines).show(snapshot.events)
             self.query_one(AskedLine).show(message.asked, snapshot.status.state)
             self._show_devices()
@@ -165,12 +149,10 @@ class MonitorScreen(MonitorPanes):
         self.query_one(FailurePanel).show_console((*message.lines, *message.unended))
         self.query_one(LogPane).show(message.lines, message.num_read, message.unended)
 
-    @on(FeedFailed)
-    def _feed_failed(self, message: FeedFailed) -> None:
-        message.stop()
-        words = f"reading this run failed; this is a defect of ours: {message.report.strip().splitlines()[-1]}"
-        self.log.error(message.report)
-        self.notify(safe_text(words, 500), severity="error", markup=False, timeout=30)
+    @on(SettingsCompared)
+    def _take_settings(self, message: SettingsCompared) -> None:
+        if self._is_whole:
+            self.query_one(FailurePanel).show_settings(message.changed)
 
     def _show_devices(self) -> None:
         snapshot, pane = self.snapshot, self.query_one(DevicePane)
@@ -200,7 +182,7 @@ class MonitorScreen(MonitorPanes):
             self._zoomed = ""
         self._arrange()
         if self._log_shown:
-            self.call_after_refresh(self.query_one(LogPane).focus)
+            self.set_focus(self.query_one(LogPane))  # at once: what is typed next belongs there
         elif self.focused is None or self.focused.id == "log":
             self._focus_charts()
 
@@ -248,11 +230,3 @@ class MonitorScreen(MonitorPanes):
         """Read the run again at once."""
         if self._feed is not None:
             self._feed.look_now()
-
-
-def _why_no_probes(snapshot: RunSnapshot) -> str:
-    if snapshot.config is not None and not probes_now(snapshot.config, snapshot.controls):
-        return "this run has no probe sentences" + ("; B writes some" if snapshot.status.is_live else "")
-    if not snapshot.status.is_live:
-        return "it was not probed"
-    return "the first probes come before the first step"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _BESIDE_CHARTS = ("failure", "probes", "devices", "log", "events")
 _PARTS = (*_BESIDE_CHARTS, "header", "banner", "card", "body", "curves", "side", "asked")
 _SLOW_REDRAW_S = 2.0
+_FLAT = 18  # lines of a terminal in which, of all panes, only the curve has room
 
 
 class MonitorPanes(RunScreen):
@@ -128,10 +129,12 @@ class MonitorPanes(RunScreen):
             container.set_class(bool(zoomed) and not has_it, "-away")
         log = self.query_one(LogPane)
         log.display = self._log_shown or zoomed == "log"
+        self.set_class(log.display, "-log")
         self.call_after_refresh(self._tell_sizes)
 
     def on_resize(self, event: events.Resize) -> None:
         """Panes that came or went with the new size are drawn or left."""
+        self.set_class(event.size.height < _FLAT, "-flat")
         self.call_after_refresh(self._tell_sizes)
 
     def action_next_pane(self, by: int) -> None:

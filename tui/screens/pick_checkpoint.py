@@ -20,9 +20,11 @@ from tui.figures import num_bytes
 from tui.playground_feed import CheckpointsSeen, RunsSeen, see_checkpoints, see_runs
 from tui.safe_text import plain, safe_text
 from tui.widgets.line_input import LineInput
+from tui.widgets.nothing_there import nothing_there
 
 _ALONE = "-"
-_EMPTY = "No run has saved a checkpoint yet."
+_EMPTY = ("No run has saved a checkpoint yet.", "Press esc, then n, to start one.")
+_NO_MATCH = ("No run is called that.", "esc clears the filter.")
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class PickCheckpoint(ModalScreen[Picked | None]):
         self._filter = LineInput(placeholder="/ words of a run's name or id", id="filter")
         self._list = OptionList(id="runs", markup=False)
         self._saved = OptionList(id="saved", markup=False)
-        self._hint = Static("looking at the runs …", classes="hint")
+        self._hint = Static("looking at the runs …", classes="hint foot")
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as frame:
@@ -80,8 +82,9 @@ class PickCheckpoint(ModalScreen[Picked | None]):
     def _take_runs(self, message: RunsSeen) -> None:
         self._found = message.runs
         if self.is_attached:
-            words = "enter takes it, → its checkpoints, / filters, esc cancels" if self._found else _EMPTY
+            words = "enter takes it, → its checkpoints, / filters, esc cancels" if self._found else "esc goes back"
             self._hint.update(words)
+            self._saved.display = bool(self._found)
             self._list_runs()
 
     @on(CheckpointsSeen)
@@ -119,6 +122,8 @@ class PickCheckpoint(ModalScreen[Picked | None]):
         ]
         self._list.clear_options()
         self._list.add_options(options)
+        if not self._shown:
+            self._list.add_option(nothing_there(*(_NO_MATCH if self._found else _EMPTY)))
         places = [folder for folder, _ in self._shown]
         at = places.index(self._now) if self._now in places else 0
         if options:
@@ -148,6 +153,8 @@ class PickCheckpoint(ModalScreen[Picked | None]):
         self._saved.add_options(options)
         if options:
             self._saved.highlighted = 0
+        elif self._here in self._checkpoints:
+            self._saved.add_option(nothing_there("none is left"))
 
     @on(OptionList.OptionSelected, "#runs")
     def _took_run(self, event: OptionList.OptionSelected) -> None:

@@ -1,4 +1,4 @@
-"""A list of choices over a screen, narrowed by typing; for sorting, grouping and the trash."""
+"""A list of choices over a screen, narrowed by typing; for sorting and grouping."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from textual.widgets.option_list import Option
 
 from tui.safe_text import FAINT, plain
 from tui.widgets.line_input import LineInput
+from tui.widgets.nothing_there import nothing_there
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class PickDialog(ModalScreen[str | None]):
             frame.border_title = plain(self._title, 60)
             yield LineInput(placeholder="type to narrow the list", id="narrow", max_length=100)
             yield OptionList(id="choices")
-            yield Static(plain(self._hint), classes="hint")
+            yield Static(plain(self._hint), classes="hint foot")
 
     def on_mount(self) -> None:
         """All choices, the present one under the cursor."""
@@ -91,7 +92,7 @@ class PickDialog(ModalScreen[str | None]):
         options.clear_options()
         options.add_options([Option(choice.content(min(width, 40))) for choice in self._shown])
         if not self._shown:
-            options.add_option(Option(plain("nothing is called that", style=FAINT), disabled=True))
+            options.add_option(nothing_there("nothing is called that"))
 
     @on(LineInput.Changed, "#narrow")
     def _typed(self, event: LineInput.Changed) -> None:
@@ -99,11 +100,17 @@ class PickDialog(ModalScreen[str | None]):
         if self._shown:
             self.query_one(OptionList).highlighted = 0
 
+    @property
+    def under_cursor(self) -> str | None:
+        """The id of the line under the cursor."""
+        lists = self.query(OptionList)
+        at = lists.first().highlighted if lists else None
+        return self._shown[at].id if at is not None and at < len(self._shown) else None
+
     @on(LineInput.Submitted, "#narrow")
     def _entered(self) -> None:
-        at = self.query_one(OptionList).highlighted
-        if at is not None and at < len(self._shown):
-            self.dismiss(self._shown[at].id)
+        if (id := self.under_cursor) is not None:
+            self.dismiss(id)
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:

@@ -18,6 +18,10 @@ from tui.figures import short_duration
 from tui.playground_state import Tried
 from tui.safe_text import plain, safe_text
 from tui.widgets.line_input import LineInput
+from tui.widgets.nothing_there import nothing_there
+
+_EMPTY = ("Nothing was tried yet.", "Press esc, then e, and type; it is kept here.")
+_NO_MATCH = ("No text has these words.", "esc clears the filter.")
 
 
 class PickTried(ModalScreen[Tried | None]):
@@ -42,7 +46,7 @@ class PickTried(ModalScreen[Tried | None]):
             yield self._filter
             yield self._list
             hint = "enter takes the text back, / filters, esc cancels"
-            yield Static(hint if self._tried else "Nothing was tried yet. esc closes this.", classes="hint")
+            yield Static(hint if self._tried else "esc goes back to the text", classes="hint foot")
 
     def on_mount(self) -> None:
         self._fill()
@@ -64,6 +68,8 @@ class PickTried(ModalScreen[Tried | None]):
         self._list.add_options([Option(plain(_line(one))) for one in self._shown])
         if self._shown:
             self._list.highlighted = 0
+        else:
+            self._list.add_option(nothing_there(*(_NO_MATCH if self._tried else _EMPTY)))
 
     @on(OptionList.OptionSelected)
     def _took(self, event: OptionList.OptionSelected) -> None:

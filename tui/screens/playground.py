@@ -60,7 +60,7 @@ class PlaygroundScreen(PlaygroundKeys):
         self.state = PlaygroundState()
         self.feed = PlaygroundFeed(self)
         self._talk = Conversation(self.state, self.feed)
-        self._checkpoints_feed = CheckpointsFeed(self, self._folders)
+        self._checkpoints_feed = CheckpointsFeed(self, lambda: self.state.folders)
         self._saved: dict[RunFolder, tuple[SavedCheckpoint, ...]] = {}
         self._is_zoomed = False
         self._was_roomy: bool | None = None
@@ -88,12 +88,11 @@ class PlaygroundScreen(PlaygroundKeys):
         if getattr(settings, "ascii", False):
             self.panes.attention.shades = ASCII_SHADES
         if self.state.first.folder is None:
-            self._recall_all()
+            self.state.recall(self.app.remembered.get(_SECTION), self.runs)  # type: ignore[attr-defined]
         self.text.select_on_focus = False
         self.edits.put(self.state.text)
         self.feed.start()
         self._checkpoints_feed.start()
-        self.panes.words.focus()  # so that a number still goes to another screen
         if self.state.first.folder is None:
             see_runs(self.runs, self)
         self.lay_out()
@@ -122,6 +121,8 @@ class PlaygroundScreen(PlaygroundKeys):
         """One pane or two, and as much of the names as fits."""
         was_roomy, self._was_roomy = self._was_roomy, self.is_roomy
         self.lay_out()
+        if was_roomy is None:
+            self.set_focus(self.panes.first(self.state))  # not the text: a number still goes to another screen
         self.show_answers()
         if was_roomy is not None and was_roomy != self.is_roomy:  # another view came into sight
             self.ask()
@@ -139,19 +140,17 @@ class PlaygroundScreen(PlaygroundKeys):
         runs: Path = self.app.runs  # type: ignore[attr-defined]
         return runs
 
-    def _folders(self) -> tuple[RunFolder, ...]:
-        return tuple(dict.fromkeys(side.folder for side in self.state.sides if side.folder is not None))
-
     def choose(self, folder: RunFolder, checkpoint: str = "") -> None:
         """Let this checkpoint answer; without a name the last one."""
         self.take(self.state.first, folder, "", checkpoint)
 
     def take(self, side: Side, folder: RunFolder | None, name: str, checkpoint: str) -> None:
+        if side is self.state.first and side.folder not in (None, folder):
+            self.state.layer = self.state.head = 1  # another model may have fewer
         side.choose(folder, name, checkpoint)
         if folder is not None:
             self._checkpoints_feed.tell_again(folder)
         if self.is_mounted:
-            self.remember()
             self.ask()
             self.show_answers()
 
@@ -202,7 +201,11 @@ class PlaygroundScreen(PlaygroundKeys):
         self.action_to_words()
 
     def ask(self, *sides: Side) -> None:
-        """Ask all sides, or these, for what is in sight; nothing while the first text is not known."""
+        """Ask all sides, or these, for what is in sight; nothing while the first text is not known.
+
+        What is asked is remembered at once: a dashboard may be killed while somebody types.
+        """
+        self.remember()
         if self.state.first.is_new:
             return
         self._talk.ask(self._wanted, self.panes.word(self.state), *sides)
@@ -254,7 +257,7 @@ class PlaygroundScreen(PlaygroundKeys):
     def _feed_failed(self, message: FeedFailed) -> None:
         message.stop()
         self.log.error(message.report)
-        self.say(f"a defect of ours: {message.report.strip().splitlines()[-1]}", is_bad=True)
+        self.say(f"a defect of ours: {message.last_line}", is_bad=True)
 
     # what is shown
 
@@ -289,11 +292,5 @@ class PlaygroundScreen(PlaygroundKeys):
         self.remember()
 
     def remember(self) -> None:
-        remembered = getattr(self.app, "remembered", None)
-        if remembered is not None and self.state.first.folder is not None:
-            remembered.put(_SECTION, self.state.to_remember())
-
-    def _recall_all(self) -> None:
-        remembered = getattr(self.app, "remembered", None)
-        values = remembered.get(_SECTION) if remembered is not None else {}
-        self.state.recall(values, self.runs)
+        if self.state.first.folder is not None:
+            self.app.remembered.put(_SECTION, self.state.to_remember())  # type: ignore[attr-defined]

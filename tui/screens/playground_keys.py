@@ -140,7 +140,7 @@ class PlaygroundKeys(Screen[None]):
     def action_to_words(self) -> None:
         """From the text to what the models make of it."""
         self.edits.is_left()
-        (self.panes.words if self.panes.words.display else self.panes.of(self.state.shown)).focus()
+        self.panes.first(self.state).focus()
 
     def action_view(self, shown: str) -> None:
         """Show this view beside the words, or alone."""

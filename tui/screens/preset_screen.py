@@ -124,7 +124,7 @@ class PresetScreen(Screen[None]):
         """The preset under the cursor."""
         preset = self.presets.here
         if preset is None:
-            self._tell("There is no preset under the cursor.")
+            self._tell(self.presets.problem_here or "There is no preset under the cursor.")
         return preset
 
     def _tell(self, sentence: str) -> None:

@@ -50,7 +50,7 @@ class RecentDialog(ModalScreen[Preset | None]):
             frame.border_title = "Launched before"
             yield OptionList(id="recent", markup=False)
             yield Static("", id="detail")
-            yield Static("enter begins at it, esc cancels", classes="hint")
+            yield Static("enter begins at it, esc cancels", classes="hint foot")
 
     def on_mount(self) -> None:
         self._say("… reading the runs")

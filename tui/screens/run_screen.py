@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from textual.binding import Binding
-from textual.screen import Screen
 
 from tui import lineage, run_actions
 from tui.commands import Command
 from tui.run_actions import RunChoice, Where
 from tui.safe_text import safe_text
+from tui.screens.fed_screen import FedScreen
 
 QUEUE_COMMANDS = (
     Command("later_turn", "J", "Down", "Move a queued run down, behind the next one.", "queue_move('down')"),
@@ -42,7 +42,7 @@ REFUSED_KEYS = (
 """After a screen's own keys: a key that the run does not allow says why."""
 
 
-class RunScreen(Screen[None]):
+class RunScreen(FedScreen):
     """A screen says which run is meant, and is told to look again after something was done to it."""
 
     @property

@@ -57,7 +57,7 @@ class SamplingDialog(ModalScreen[Sampling | None]):
                     yield field
                     yield Static(hint)
             yield self._problem
-            yield Static("enter takes them, esc cancels", classes="hint")
+            yield Static("enter takes them, esc cancels", classes="hint foot")
 
     def on_mount(self) -> None:
         self.query(LineInput).first().focus()

@@ -72,11 +72,12 @@ class SweepDialog(ModalScreen[Sweep | None]):
                     yield _FieldLine(index, self._first_field if index == 0 else "")
             yield Static("", id="size")
             yield Static("", id="points")
-            with Horizontal(classes="buttons"):
-                yield Button("Cancel", id="no", compact=True)
-                yield Button("Queue", id="yes", variant="primary", compact=True, disabled=True)
-            hint = "lists 1,2,4; ranges 1..4, 1e-4..1e-2:log:5; * all choices; ^g queues, esc cancels"
-            yield Static(hint, classes="hint")
+            with Vertical(classes="foot"):
+                with Horizontal(classes="buttons"):
+                    yield Button("Cancel", id="no", compact=True)
+                    yield Button("Queue", id="yes", variant="primary", compact=True, disabled=True)
+                hint = "lists 1,2,4; ranges 1..4, 1e-4..1e-2:log:5; * all choices; ^g queues, esc cancels"
+                yield Static(hint, classes="hint")
 
     def on_mount(self) -> None:
         self.query("#values-0").focus()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
-from rich.cells import cell_len, set_cell_size
 from textual import events, on
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -19,21 +16,17 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from runs.compare import MOST_RUNS
 from runs.folder import About, RunFolder
-from runs.summary import RunIndex
-from runs.sweep import SweepReader, SweepRow, SweepSummary, SweepTable, loss_of, sweeps
+from runs.sweep import SweepReader, SweepRow, SweepTable
 from tui.messages import FeedFailed
 from tui.polling_feed import PollingFeed
-from tui.safe_text import ELLIPSIS, FAINT, plain, safe_text
-from tui.screens.dialogs import ChoiceDialog
-from tui.sweep_words import cells, headings, state_words
+from tui.safe_text import FAINT, plain, safe_text
+from tui.sweep_lines import SweepLine, sweep_lines
+from tui.sweep_words import state_words
 
 _POLL_S = 1.0
-_GAP = 2
-_WIDEST = 22
-_MARKED = "•"
 _LONGEST = 500
-_MOST_CHOICES = 12
 
 
 @dataclass(frozen=True)
@@ -42,15 +35,6 @@ class SweepChoice:
 
     folders: tuple[RunFolder, ...]
     to_compare: bool
-
-
-@dataclass(frozen=True)
-class _Line:
-    """A run as it is drawn."""
-
-    text: str
-    is_best: bool
-    has_failed: bool
 
 
 def show_sweep(app: App[Any], id: str) -> None:
@@ -74,26 +58,6 @@ def show_sweep_of(app: App[Any], about: About) -> None:
     else:
         name = safe_text(about.name, 60)
         app.notify(f"{name} belongs to no sweep. S on Launch starts one.", markup=False, timeout=4)
-
-
-async def choose_sweep(app: App[Any]) -> str | None:
-    """The id of a sweep that a person chose among the newest; the only one without asking, None without any."""
-    runs: Path = app.runs  # type: ignore[attr-defined]
-    found = sweeps(await asyncio.to_thread(RunIndex(runs).poll))
-    if not found:
-        app.notify("No sweep yet. Press S on Launch to make one.", markup=False)
-        return None
-    if len(found) == 1:
-        return found[0].id
-    choices = tuple((f"sweep-{at}", _told(one)) for at, one in enumerate(found[:_MOST_CHOICES]))
-    more = "" if len(found) <= _MOST_CHOICES else f" of {len(found)}; the command line lists all"
-    answer = await app.push_screen_wait(ChoiceDialog("Which sweep?", f"The newest{more}.", choices))
-    return None if answer is None else found[int(answer.removeprefix("sweep-"))].id
-
-
-def _told(one: SweepSummary) -> str:
-    best = "" if one.best is None else f", best {loss_of(one.best):.4f}"
-    return f"{one.id}: {one.num_over} of {one.num_runs} done{best}"
 
 
 class SweepResults(ModalScreen[SweepChoice | None]):
@@ -123,7 +87,7 @@ class SweepResults(ModalScreen[SweepChoice | None]):
         self.table: SweepTable | None = None
         self._marked: set[str] = set()
         self._has_moved = False  # the cursor, by a person
-        self._lines: dict[str, _Line] = {}  # as they are drawn, by the run's id
+        self._lines: dict[str, SweepLine] = {}  # as they are drawn, by the run's id
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as frame:
@@ -133,7 +97,7 @@ class SweepResults(ModalScreen[SweepChoice | None]):
             yield OptionList(id="rows", markup=False)
             yield Static("", id="detail")
             yield Static("enter opens a run, space marks, c compares what is marked or all; esc goes back",
-                         classes="hint")  # fmt: skip
+                         classes="hint foot")  # fmt: skip
 
     def on_mount(self) -> None:
         self.query("#rows").focus()
@@ -158,9 +122,10 @@ class SweepResults(ModalScreen[SweepChoice | None]):
     @on(FeedFailed)
     def _failed(self, event: FeedFailed) -> None:
         self.log.error(event.report)
-        last = event.report.strip().splitlines()[-1]
         for shown in self.query("#state").results(Static):
-            shown.update(plain(f"✗ reading the sweep failed; a defect of ours: {last}", 300, "$text-error"))
+            shown.update(
+                plain(f"✗ reading the sweep failed; a defect of ours: {event.last_line}", 300, "$text-error")
+            )
 
     def on_resize(self, event: events.Resize) -> None:
         """Columns are cut to the width."""
@@ -173,30 +138,13 @@ class SweepResults(ModalScreen[SweepChoice | None]):
             return
         options = self.query_one("#rows", OptionList)
         width = max(options.scrollable_content_region.width, 20)
-        rows = [cells(table, row)[:-1] for row in table.rows]  # a run's name says its values once more
-        heads = headings(table)[:-1]
-        columns = fitting_columns([heads, *rows], width - 2)
-        heads, *rows = [tuple(line[at] for at in columns) for line in (heads, *rows)]
-        widths = _widths([heads, *rows])
-        heads = tuple(
-            head.rjust(size) if all(_is_number(row[at]) for row in rows) else head
-            for at, (head, size) in enumerate(zip(heads, widths, strict=True))
-        )
+        heads, lines = sweep_lines(table, self._marked, width - 2)
         self.query_one("#state", Static).update(plain(state_words(table), 300))
-        self.query_one("#heads", Static).update(Content.styled(_line(heads, widths, width - 2, " "), FAINT))
-        lines = {
-            row.run.id: _Line(
-                _line(texts, widths, width - 2, self._mark(row)), row.is_best, row.run.status.state == "failed"
-            )
-            for row, texts in zip(table.rows, rows, strict=True)
-        }
+        self.query_one("#heads", Static).update(Content.styled(heads, FAINT))
         self._show(options, lines)
         self._say_detail()
 
-    def _mark(self, row: SweepRow) -> str:
-        return _MARKED if row.run.id in self._marked else " "
-
-    def _show(self, options: OptionList, lines: dict[str, _Line]) -> None:
+    def _show(self, options: OptionList, lines: dict[str, SweepLine]) -> None:
         """Change the lines that differ; build the list anew only when runs came, went or changed places."""
         if list(lines) == list(self._lines):
             for id, line in lines.items():
@@ -256,7 +204,7 @@ class SweepResults(ModalScreen[SweepChoice | None]):
         if self.table is None or not self.table.rows:
             return
         chosen = [row for row in self.table.rows if row.run.id in self._marked] or list(self.table.rows)
-        self.dismiss(SweepChoice(tuple(row.run.folder for row in chosen[:12]), True))
+        self.dismiss(SweepChoice(tuple(row.run.folder for row in chosen[:MOST_RUNS]), True))
 
     def action_move(self, by: int) -> None:
         """Move the cursor as the arrow keys do."""
@@ -268,36 +216,6 @@ class SweepResults(ModalScreen[SweepChoice | None]):
         self.dismiss(None)
 
 
-def _content(line: _Line) -> Content:
+def _content(line: SweepLine) -> Content:
     style = "bold" if line.is_best else "$text-error" if line.has_failed else ""
     return plain(line.text, _LONGEST, style)
-
-
-def fitting_columns(lines: Sequence[Sequence[str]], width: int) -> tuple[int, ...]:
-    """Which columns are shown in so many cells: without the ones that are missed least, where not all fit."""
-    last, widths = len(lines[0]) - 1, _widths(lines)
-    shown = list(range(last + 1))
-    for spared in (2, 3, last, last - 1):  # best at, last loss, time, step
-        if sum(widths[at] + _GAP for at in shown) <= width:
-            break
-        shown.remove(spared)
-    return tuple(shown)
-
-
-def _widths(lines: Sequence[Sequence[str]]) -> list[int]:
-    return [min(max(map(cell_len, column)), _WIDEST) for column in zip(*lines, strict=True)]
-
-
-def _is_number(cell: str) -> bool:
-    return cell[:1].isdigit() or cell in ("–", "?")
-
-
-def _line(texts: Sequence[str], widths: Sequence[int], width: int, mark: str) -> str:
-    """Cells in columns, figures to the right; `…` where the screen is too narrow."""
-    parts = []
-    for text, size in zip(texts, widths, strict=True):
-        cell = safe_text(text, size)
-        room = " " * (size - cell_len(cell))
-        parts.append(room + cell if _is_number(cell) else cell + room)
-    line = f"{mark} " + (" " * _GAP).join(parts).rstrip()
-    return line if cell_len(line) <= width else set_cell_size(line, max(width - 1, 1)) + ELLIPSIS

@@ -39,7 +39,7 @@ class ValueDialog(ModalScreen[str | None]):
             yield Static(plain(self._caption, 300), classes="caption")
             yield LineInput(self._value, id="value", max_length=30)
             yield Static(id="meaning")
-            yield Static("enter asks for it, esc cancels", classes="hint")
+            yield Static("enter asks for it, esc cancels", classes="hint foot")
 
     def on_mount(self) -> None:
         """What stands there at first is replaced by typing."""

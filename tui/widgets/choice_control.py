@@ -23,9 +23,10 @@ class ChoiceControl(Widget, can_focus=True):
     ChoiceControl { height: 1; width: 14; color: $foreground; background: $panel; }
     ChoiceControl:focus { background: $primary; color: $text; }
     """
+    KEYS_SCOPE = "form_choice"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right,space,enter,l", "turn(1)", "Next choice", show=False),
-        Binding("left,h", "turn(-1)", "Choice before", show=False),
+        Binding("right,space,enter,l", "turn(1)", "Next choice", id="next_choice", show=False),
+        Binding("left,h", "turn(-1)", "Choice before", id="previous_choice", show=False),
     ]
 
     @dataclass

@@ -40,9 +40,12 @@ class PaneNames(Static):
 class ProbesSideBySide(SideBySide):
     """Its arrow keys go to earlier and later probings; with shift they bring other columns."""
 
+    KEYS_SCOPE = "compare_probes"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "screen.scrub(-1)", "Earlier", show=False, tooltip="Look at earlier answers."),
-        Binding("right,l", "screen.scrub(1)", "Later", show=False, tooltip="Look at later answers."),
+        Binding(
+            "left,h", "screen.scrub(-1)", "Earlier", id="earlier", show=False, tooltip="Look at earlier answers."
+        ),
+        Binding("right,l", "screen.scrub(1)", "Later", id="later", show=False, tooltip="Look at later answers."),
         Binding("shift+left", "column(-1)", show=False),
         Binding("shift+right", "column(1)", show=False),
     ]
@@ -51,9 +54,24 @@ class ProbesSideBySide(SideBySide):
 class SettingsSideBySide(SideBySide):
     """Goes from one difference to the next."""
 
+    KEYS_SCOPE = "compare_settings"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left_square_bracket", "jump(-1)", "Difference before", show=False, tooltip="To the one before."),
-        Binding("right_square_bracket", "jump(1)", "Next difference", show=False, tooltip="To the next one."),
+        Binding(
+            "left_square_bracket",
+            "jump(-1)",
+            "Difference before",
+            id="previous_difference",
+            show=False,
+            tooltip="To the one before.",
+        ),
+        Binding(
+            "right_square_bracket",
+            "jump(1)",
+            "Next difference",
+            id="next_difference",
+            show=False,
+            tooltip="To the next one.",
+        ),
     ]
 
     def action_jump(self, by: int) -> None:

@@ -26,8 +26,9 @@ _STATE_STYLES = {"complete": "$text-success", "building": "$text-primary", "dama
 
 
 class _Options(OptionList):
+    KEYS_SCOPE = "data_list"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select", "Preview"),
+        Binding("enter", "select", "Preview", id="preview"),
         Binding("j", "cursor_down", show=False),
         Binding("k", "cursor_up", show=False),
     ]
@@ -63,6 +64,7 @@ class DataList(Vertical):
         self._datasets: tuple[Dataset, ...] = ()
         self._caches: tuple[CacheInfo, ...] = ()
         self._drawn: object = None
+        self._wanted: str | None = None
 
     def compose(self) -> ComposeResult:
         yield self.options
@@ -74,6 +76,10 @@ class DataList(Vertical):
         if index is None or index >= self.options.option_count:
             return None
         return self._entries.get(self.options.get_option_at_index(index).id or "")
+
+    def choose(self, id: str) -> None:
+        """Put the cursor on the entry of that id when the list first comes."""
+        self._wanted = id
 
     def show(self, datasets: tuple[Dataset, ...], caches: tuple[CacheInfo, ...]) -> None:
         """Take the entries that are to stand there; lines that stay as they are are not drawn again."""
@@ -87,7 +93,7 @@ class DataList(Vertical):
             return
         self._drawn = (data_lines, cache_lines)
         before = self.options.highlighted
-        at = self.options.get_option_at_index(before).id if before is not None else None
+        at = self.options.get_option_at_index(before).id if before is not None else self._wanted
         options = [Option(Content.styled("datasets", "$text-primary"), disabled=True)] if data_lines else []
         options += [Option(line, id=id) for id, line in data_lines]
         if cache_lines:

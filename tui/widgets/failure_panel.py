@@ -1,4 +1,4 @@
-"""Why a run failed, before anything else of it: cause, rank, what helps, the way on, and the last it printed."""
+"""Why a run failed, before anything else of it: cause, rank, what helps, settings, way on, its last words."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from runs.reader import RunSnapshot
 from runs.status import ErrorReport
 from tui.run_words import lost_words, way_on
 from tui.safe_text import FAINT, plain, safe_text
+from tui.setting_words import Changed, folded, setting_items
 
 LAST_LINES = 30
 _LOOKED_THROUGH = 500  # among events, which stand elsewhere
+_LOW, _VERY_LOW = 30, 20  # rows of a terminal: one line for the settings; no room for what stands still
 
 _Line = tuple[str, str]
 
@@ -30,6 +32,7 @@ class FailurePanel(VerticalScroll):
         self._snapshot: RunSnapshot | None = None
         self._printed: tuple[str, ...] = ()
         self._is_ours = True
+        self._changed: Changed | None = None
         self._cause = Static(id="cause")
         self._last = Static(id="last-lines")
         self._shown: tuple[object, ...] = ()
@@ -43,6 +46,21 @@ class FailurePanel(VerticalScroll):
     def show(self, snapshot: RunSnapshot, is_ours: bool = True) -> None:
         """Take what holds now. is_ours: its keys may be offered."""
         self._snapshot, self._is_ours = snapshot, is_ours
+        self._draw()
+
+    def show_settings(self, changed: Changed) -> None:
+        """Take what the run sets otherwise than its preset."""
+        self._changed = changed
+        self._draw()
+
+    def on_resize(self) -> None:
+        """There is room for more settings, or for fewer; on a very low terminal all of it scrolls, cause first."""
+        is_low = self.app.size.height < _VERY_LOW
+        if is_low != self.has_class("-low"):
+            self.set_class(is_low, "-low")
+            self.anchor(not is_low)
+            if is_low:
+                self.scroll_home(animate=False)
         self._draw()
 
     def show_console(self, lines: Sequence[ConsoleLine]) -> None:
@@ -64,7 +82,7 @@ class FailurePanel(VerticalScroll):
         if not has_failed:
             self._shown = ()
             return
-        title, cause = failure_title(snapshot), cause_lines(snapshot, self._is_ours)
+        title, cause = failure_title(snapshot), cause_lines(snapshot, self._is_ours, self._settings(snapshot))
         last = last_lines(snapshot.error, self._printed)
         if (title, cause, last) == self._shown:
             return
@@ -73,7 +91,18 @@ class FailurePanel(VerticalScroll):
         heading, *rest = last
         self._cause.update(_text((*cause, heading)))
         self._last.update(_text(tuple(rest)))
-        self.anchor()  # the newest word is the last one, also when the lines get their room later
+        if not self.has_class("-low"):
+            self.anchor()  # the newest word is the last one, also when the lines get their room later
+
+    def _settings(self, snapshot: RunSnapshot) -> tuple[str, ...]:
+        """As many as there is room for: a line or two, with the whole room for the panel a third of it."""
+        if snapshot.config is None:
+            return ()
+        items = setting_items(snapshot.config, snapshot.started, self._changed)
+        width = (self.outer_size.width or self.app.size.width) - 5  # its frame, and the bar that may come
+        if self.has_class("-zoomed"):
+            return folded(items, width, max(2, self.outer_size.height // 3))
+        return folded(items, width, 1 if self.app.size.height < _LOW else 2, "z")
 
 
 def failure_title(snapshot: RunSnapshot) -> str:
@@ -89,8 +118,8 @@ def failure_title(snapshot: RunSnapshot) -> str:
     return words + (f" at step {error.step:,}" if error.step else "")
 
 
-def cause_lines(snapshot: RunSnapshot, is_ours: bool = True) -> tuple[_Line, ...]:
-    """Text and style of what stands at the top: the sentence, what helps, the way on."""
+def cause_lines(snapshot: RunSnapshot, is_ours: bool = True, settings: Sequence[str] = ()) -> tuple[_Line, ...]:
+    """Text and style of what stands at the top: the sentence, what helps, the settings, the way on."""
     error, reason = snapshot.error, snapshot.status.reason
     lines: list[_Line] = [(safe_text(reason or "it left no word of why", 500), "bold")]
     if error is not None:
@@ -104,6 +133,7 @@ def cause_lines(snapshot: RunSnapshot, is_ours: bool = True) -> tuple[_Line, ...
         lines.append((f"! {safe_text(outcome.left, 300)}", "$text-warning"))
     if lost := lost_words(snapshot):
         lines.append((lost, "$text-warning"))
+    lines += [(line, FAINT) for line in settings]
     return (*lines, (way_on(snapshot, is_ours), "$text-primary"))
 
 

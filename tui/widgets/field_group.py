@@ -23,9 +23,10 @@ class GroupTitle(Widget, can_focus=True):
     GroupTitle { height: 1; width: 1fr; text-style: bold; color: $text-primary; }
     GroupTitle:focus { background: $primary 40%; color: $text; }
     """
+    KEYS_SCOPE = "form_group"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,space", "fold_or_unfold", "Fold", show=False),
-        Binding("right,l", "fold(False)", "Unfold", show=False),
+        Binding("enter,space", "fold_or_unfold", "Fold", id="fold", show=False),
+        Binding("right,l", "fold(False)", "Unfold", id="unfold", show=False),
         Binding("left,h", "fold(True)", "Fold", show=False),
     ]
 

@@ -84,15 +84,18 @@ class KeyFooter(Widget, can_focus=False):
         active = self.screen.active_bindings
         for one in active.values():
             binding = one.binding
-            if not binding.show or not binding.description or {binding.action, binding.description} & meanings:
-                continue
-            meanings |= {binding.action, binding.description}
-            shown = safe_text(self.app.get_key_display(binding), 12)
             action = binding.action.removeprefix("app.")
+            is_screen = one.node is self.app and action.startswith(_SCREENS)
+            # a screen's number is told beside a command of that name: `c Compare` compares what is marked
+            meant = {binding.action} if is_screen else {binding.action, binding.description}
+            if not binding.show or not binding.description or meant & meanings:
+                continue
+            meanings |= meant
+            shown = safe_text(self.app.get_key_display(binding), 12)
             items.append(
                 FooterItem(
                     shown, safe_text(binding.description, 24), binding.key,
-                    is_screen=one.node is self.app and action.startswith(_SCREENS), is_kept=action in _ALWAYS,
+                    is_screen=is_screen, is_kept=action in _ALWAYS,
                 )
             )  # fmt: skip
         if palette in active:

@@ -18,6 +18,7 @@ from tui.messages import DraftChanged, FieldEdited, FieldFocused, FieldReset
 from tui.safe_text import FAINT, plain, safe_text
 from tui.widgets.field_group import FieldGroup, GroupTitle
 from tui.widgets.field_row import FieldRow
+from tui.widgets.fitted_text import FittedText
 from tui.widgets.form_model import NAME, FormModel
 from tui.widgets.line_input import LineInput
 
@@ -40,9 +41,10 @@ class ConfigForm(Vertical):
     ConfigForm > #help { height: auto; max-height: 3; color: $text-muted; padding-top: 0; }
     ConfigForm #nothing { display: none; color: $text-muted; padding: 1 2; }
     """
+    KEYS_SCOPE = "form"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "app.focus_next", "Next field", show=False),
-        Binding("up", "app.focus_previous", "Field before", show=False),
+        Binding("down", "app.focus_next", "Next field", id="next_field", show=False),
+        Binding("up", "app.focus_previous", "Field before", id="previous_field", show=False),
     ]
 
     def __init__(self, model: FormModel, *, id: str | None = None) -> None:
@@ -64,7 +66,7 @@ class ConfigForm(Vertical):
         # held, not asked for: an app that ends takes the form apart while its last messages are handled
         self._counts = Static(id="counts")
         self._nothing = Static("No field is called that. esc shows all again.", id="nothing")
-        self._help = Static(id="help")
+        self._help = FittedText(id="help")
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="top"):
@@ -246,7 +248,7 @@ class ConfigForm(Vertical):
         path = self._focused_path
         spec = NAME if path == NAME.path else FIELD_BY_PATH.get(path)
         text = _help(spec, self.model) if spec else Content("Go to a field to read what it does.")
-        self._help.update(text)
+        self._help.fit(text)
 
 
 def _matches(spec: FieldSpec, search: str) -> bool:

@@ -5,12 +5,18 @@ A blinking cursor sends 1.3 kB twice a second over SSH.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import events
+from textual.binding import Binding, BindingType
+from textual.keys import KEY_NAME_REPLACEMENTS
 from textual.widgets import Input
 
 from tui.safe_text import safe_text
 
 _LONGEST = 100_000
+_TYPED = frozenset(KEY_NAME_REPLACEMENTS.values())
+"""Keys such as slash and plus, of which Textual does not know that they are typed; a footer would offer them."""
 
 
 class LineInput(Input):
@@ -22,14 +28,29 @@ class LineInput(Input):
         super().__init__(value, placeholder=placeholder, max_length=max_length, id=id, compact=True)
         self.cursor_blink = False
 
-    def on_key(self, event: events.Key) -> None:
-        """Rub out at once: as a binding it waits in more queues than letters do, and would come after the next."""
-        rub_out = {"backspace": self.action_delete_left, "delete": self.action_delete_right}.get(event.key)
-        if rub_out is not None:
-            event.stop()
-            event.prevent_default()
-            rub_out()
+    async def on_key(self, event: events.Key) -> None:
+        """Rub out and move at once: bindings wait in more queues than letters do, and come after the next one."""
+        for binding in self._bindings.key_to_bindings.get(event.key, ()):
+            is_own = "." not in binding.action
+            if is_own and await self.app.run_action(binding.action, self):
+                event.stop()
+                event.prevent_default()
+                return
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Whatever can be typed is text here, and no command."""
+        return key in _TYPED or super().check_consume_key(key, character)
 
     def validate_value(self, value: str) -> str:
         """Nothing that acts on a terminal gets into the value, wherever it comes from."""
         return safe_text(value, _LONGEST)
+
+
+class FilterInput(LineInput):
+    """Filters what stands below it while one types; the footer says how to get out of it."""
+
+    KEYS_SCOPE = "filter"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "To the list", id="to_list", key_display="enter"),
+        Binding("escape", "screen.back", "Clear", id="clear", key_display="esc"),
+    ]

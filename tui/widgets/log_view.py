@@ -40,18 +40,23 @@ class LogPane(ScrollView, can_focus=True):
     LogPane > .log--here { text-style: reverse; }
     LogPane > .log--rank { color: $foreground 55%; }
     """
+    KEYS_SCOPE = "log"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "search", "Search", key_display="/", tooltip="Search the log; enter ends typing."),
-        Binding("n", "found(1)", "Next", show=False, tooltip="The next place that was searched for."),
-        Binding("N", "found(-1)", "Previous", show=False, tooltip="The previous one."),
-        Binding("L", "level", "Level", tooltip="All lines, warnings and errors, or errors alone."),
-        Binding("u", "rank", "Rank", tooltip="All ranks, or one after the other alone."),
+        Binding(
+            "slash", "search", "Search", id="search", key_display="/", tooltip="Search the log; enter ends typing."
+        ),
+        Binding(
+            "n", "found(1)", "Next", id="next_match", show=False, tooltip="The next place that was searched for."
+        ),
+        Binding("N", "found(-1)", "Previous", id="previous_match", show=False, tooltip="The previous one."),
+        Binding("L", "level", "Level", id="level", tooltip="All lines, warnings and errors, or errors alone."),
+        Binding("u", "rank", "Rank", id="rank", tooltip="All ranks, or one after the other alone."),
         Binding("f", "follow", "Follow", tooltip="Go to the end and stay there."),
-        Binding("left", "across(-1)", "Left", show=False),
-        Binding("right", "across(1)", "Right", show=False),
-        Binding("home", "scroll_home", "First line", show=False),
+        Binding("left", "across(-1)", "Left", id="left", show=False),
+        Binding("right", "across(1)", "Right", id="right", show=False),
+        Binding("home", "scroll_home", "First line", id="first_line", show=False),
         Binding("end", "follow", "Last line", show=False),
-        Binding("escape", "leave_search", "End search", show=False),
+        Binding("escape", "leave_search", "End search", id="end_search", show=False),
     ]
 
     def __init__(self, id: str | None = None) -> None:

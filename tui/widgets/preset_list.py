@@ -119,6 +119,11 @@ class PresetList(Vertical):
         return self._presets.get(self._key_here)
 
     @property
+    def problem_here(self) -> str:
+        """Why the file under the cursor cannot be read, in a sentence; empty on a preset."""
+        return self._problem_of(self._key_here)
+
+    @property
     def _key_here(self) -> str:
         at = self.options.highlighted
         return "" if at is None else self.options.get_option_at_index(at).id or ""
@@ -146,16 +151,26 @@ class PresetList(Vertical):
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
         event.stop()
         id = event.option_id or ""
-        problem = self._problems.get(id)
-        if problem is not None:
-            sentence = f"This file cannot be read. {problem.paths[0]}: {problem.message}"
-            self._summarise(plain(sentence, 400, "$text-error"))
+        problem = self._problem_of(id)
+        if problem:
+            self._summarise(plain(problem, 400, "$text-error"))
             self.post_message(PresetChosen(None))
             return
         preset = self._presets.get(id)
         if preset is not None:
             self._summarise(_summary(preset))
             self.post_message(PresetChosen(preset))
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        """A low terminal has no room for the lines that say what is wrong with a file."""
+        problem = self._problem_of(event.option_id or "")
+        if problem:
+            self.notify(safe_text(problem, 400), severity="warning", markup=False)
+
+    def _problem_of(self, id: str) -> str:
+        problem = self._problems.get(id)
+        return f"This file cannot be read. {problem.paths[0]}: {problem.message}" if problem else ""
 
     def _summarise(self, text: Content) -> None:
         self._summary.update(text)

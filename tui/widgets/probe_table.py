@@ -10,13 +10,11 @@ from textual.content import Content
 from textual.widgets import Static
 
 from runs.events import Probed
-from tui.safe_text import FAINT, plain, safe_lines
+from tui.safe_text import FAINT, plain
 from tui.widgets.probe_lines import fit_probes
 from tui.widgets.rank_curve import rank_lines, ranks_of
 from tui.widgets.sparkline import draws_ascii
 
-_IN_ASCII = str.maketrans("▁▂▃▄▅▆▇█▏▲▼→·•●┈", "_.-=+*#@|^v>.+O.")
-"""Bars, signs and lines in characters that every terminal has; each takes one cell as before."""
 _SCRUBBER_FROM = 9  # lines of a pane that has one for it
 _MOST_DRAWN = 400  # probings; a thousand of many sentences would take longer than a key may
 _CURVE_FROM, _CURVE_MOST = 8, 18  # lines left by the words from which the ranks stand below them, and at most
@@ -30,14 +28,25 @@ class ProbeTable(Static, can_focus=True):
         "← and → go to earlier and later probings, home and end to the first and the newest. w shows the rank of "
         "the word that belongs in each mask as a curve, with rank 1 at the top; B edits the sentences."
     )
+    KEYS_SCOPE = "probes"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "scrub(-1)", "Earlier", show=False, tooltip="The probing before."),
-        Binding("right", "scrub(1)", "Later", show=False, tooltip="The probing after."),
-        Binding("shift+left", "scrub(-10)", "10 earlier", show=False, tooltip="Ten probings back."),
-        Binding("shift+right", "scrub(10)", "10 later", show=False, tooltip="Ten probings on."),
-        Binding("home", "scrub(-1000000)", "First", show=False, tooltip="The first probing."),
-        Binding("end", "scrub(1000000)", "Newest", show=False, tooltip="The newest probing, and follow."),
-        Binding("w", "turn", "Words, ranks", tooltip="Words at one step, or the rank of what belongs there."),
+        Binding("left", "scrub(-1)", "Earlier", id="earlier", show=False, tooltip="The probing before."),
+        Binding("right", "scrub(1)", "Later", id="later", show=False, tooltip="The probing after."),
+        Binding(
+            "shift+left", "scrub(-10)", "10 earlier", id="ten_earlier", show=False, tooltip="Ten probings back."
+        ),
+        Binding("shift+right", "scrub(10)", "10 later", id="ten_later", show=False, tooltip="Ten probings on."),
+        Binding("home", "scrub(-1000000)", "First", id="first", show=False, tooltip="The first probing."),
+        Binding(
+            "end", "scrub(1000000)", "Newest", id="newest", show=False, tooltip="The newest probing, and follow."
+        ),
+        Binding(
+            "w",
+            "turn",
+            "Words, ranks",
+            id="words_or_ranks",
+            tooltip="Words at one step, or the rank of what belongs there.",
+        ),
     ]
 
     def __init__(self, id: str | None = None) -> None:
@@ -115,15 +124,12 @@ class ProbeTable(Static, can_focus=True):
         if has_scrubber:
             lines += [Content("")] * (room - len(lines))
             lines.append(scrubber([probed.step for probed in self._probes], index, width))
-        shown = Content("\n").join(lines)
-        if draws_ascii(self.app):
-            shown = Content(safe_lines(shown.plain.translate(_IN_ASCII), len(shown)), spans=list(shown.spans))
-        self.update(shown, layout=False)
+        self.update(Content("\n").join(lines), layout=False)
 
     def _curves(self, index: int, width: int, height: int) -> list[Content]:
         ranks = ranks_of(*spread(self._probes, index))
-        at, last = self._probes[index].step, self._probes[-1].step
-        return rank_lines(ranks, at, last, width, height, only_ascii=draws_ascii(self.app))
+        steps = self._probes[0].step, self._probes[-1].step
+        return rank_lines(ranks, self._probes[index].step, steps, width, height, only_ascii=draws_ascii(self.app))
 
     def _places(self, index: int) -> str:
         if len(self._probes) < 2:
@@ -146,11 +152,12 @@ def scrubber(steps: list[int], index: int, width: int) -> Content:
     """All probings as dots along the steps, with the one that is shown, and which of how many it is."""
     tail = f"  {index + 1:,} of {len(steps):,}"
     room = max(2, width - len(tail))
-    last = steps[-1] or 1
+    first, length = steps[0], max(1, steps[-1] - steps[0])  # a fork's first step is far from 0
+    places = [min(room - 1, (step - first) * (room - 1) // length) for step in steps]
     cells = ["·"] * room
-    for step in steps:
-        cells[min(room - 1, step * (room - 1) // last)] = "•"
-    at = min(room - 1, steps[index] * (room - 1) // last)
+    for place in places:
+        cells[place] = "•"
+    at = places[index]
     return Content.assemble(
         ("".join(cells[:at]), FAINT), ("●", "$text-accent bold"), ("".join(cells[at + 1 :]), FAINT), (tail, FAINT)
     )

@@ -23,14 +23,14 @@ _LOWEST = 10  # the axis reaches at least so far down
 
 
 def rank_lines(
-    ranks: Sequence[Rank], at: int, last_step: int, width: int, height: int, *, only_ascii: bool = False
+    ranks: Sequence[Rank], at: int, steps: tuple[int, int], width: int, height: int, *, only_ascii: bool = False
 ) -> list[Content]:
-    """The curves, and below them a line for each word. at: the step that is shown; last_step: where x ends."""
+    """The curves, and below them a line for each word. at: the step that is shown; steps: the ends of x."""
     if not ranks:
         words = "no probe names the word that belongs in it; B edits them: the united [MASK] => states"
         return [plain(words, width, FAINT)]
     num_words = min(len(ranks), max(1, height // 3))
-    lines = _curves(ranks, at, last_step, width, height - num_words - 1, only_ascii)
+    lines = _curves(ranks, at, steps, width, height - num_words - 1, only_ascii)
     kept = ranks if len(ranks) == num_words else ranks[: num_words - 1]
     for number, rank in enumerate(kept):
         lines.append(_legend(rank, number, width))
@@ -52,7 +52,7 @@ def _legend(rank: Rank, number: int, width: int) -> Content:
 
 
 def _curves(
-    ranks: Sequence[Rank], at: int, last_step: int, width: int, height: int, only_ascii: bool
+    ranks: Sequence[Rank], at: int, steps: tuple[int, int], width: int, height: int, only_ascii: bool
 ) -> list[Content]:
     """The picture with its two axes, in `height` lines and one for the steps."""
     if height < 3 or width < 24:
@@ -64,7 +64,7 @@ def _curves(
     across, down = canvas.num_columns - 1, canvas.num_dots - 1
 
     def column(step: float) -> int:
-        return round(step / last_step * across) if last_step else 0
+        return round((step - steps[0]) / (steps[1] - steps[0]) * across) if steps[1] > steps[0] else 0
 
     def dot(rank: float) -> int:
         return round((1 - math.log10(rank) / decades) * down)
@@ -75,7 +75,7 @@ def _curves(
     for row in labels:
         canvas.behind(row, "." if only_ascii else "┈", _AXIS)
     cursor = [0] * canvas.num_columns
-    cursor[column(min(at, last_step))] = bits(0, down)
+    cursor[column(min(at, steps[1]))] = bits(0, down)
     canvas.add(cursor, _CURSOR, covers=False)
     for number, one in enumerate(ranks):
         style = _FIRST_LINE + number % len(_STYLES)
@@ -89,8 +89,8 @@ def _curves(
         label = labels.get(row, "").rjust(gutter)
         axis = "|" if only_ascii else "┤" if row in labels else "│"
         lines.append(Content.assemble((f"{label} {axis}", FAINT), *_pieces(characters, styles)))
-    end = f"{last_step:,} steps"
-    lines.append(plain(f"{'rank':>{gutter}}  0{end:>{canvas.width - 1}}", width, FAINT))
+    begin, end = f"{steps[0]:,}", f"{steps[1]:,} steps"
+    lines.append(plain(f"{'rank':>{gutter}}  {begin}{end:>{canvas.width - len(begin)}}", width, FAINT))
     return lines
 
 

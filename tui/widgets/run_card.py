@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from runs.reader import RunSnapshot
-from runs.status import SIGNS, RunStatus
+from runs.status import FOLDER_GONE, SIGNS, RunStatus
 from tui.figures import elapsed
 from tui.memory_words import memory_words
 from tui.run_words import STATE_STYLES, clock_time, lost_words, place_words, way_on
@@ -66,6 +66,7 @@ class RunCard(Static):
             return
         self.border_title = Content.styled(f"{SIGNS[state]} {_TITLES[state]}", STATE_STYLES[state])
         self.set_class(state == "lost", "-bad")
+        self.set_class(state == "finished", "-calm")
         self.update(Content("\n").join(plain(text, style=style) for text, style in lines))
 
 
@@ -89,7 +90,8 @@ def card_lines(snapshot: RunSnapshot, now: float, place: int = 0, is_ours: bool 
         proven = ((f"✓ checked at its end: {safe_text(proof, 200)}", FAINT),) if proof else ()
         return ((f"{reason}. {keys}" if reason else keys, ""), *lost, *leftover, *proven, *_memory(snapshot))
     if state == "lost":
-        return ((f"{reason}.", ""), (way_on(snapshot, is_ours), ""))
+        keys = "" if status.reason == FOLDER_GONE else way_on(snapshot, is_ours)
+        return ((f"{reason}.", ""), *(((keys, ""),) if keys else ()))
     if state == "stalled":
         keys = " l shows what it printed, x stops it, X kills it." if is_ours else ""
         return ((f"{reason}.{keys}", ""),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from textual import events
 from textual.content import Content
 from textual.widgets import Static
@@ -37,7 +38,7 @@ class RunHeader(Static):
         width = self.content_size.width
         if not width:
             return
-        lines = (_fit(_who(snapshot), width), _fit(_how_far(snapshot, width), width))
+        lines = (fit_parts(_who(snapshot), width), fit_parts(_how_far(snapshot, width), width))
         if lines != self._shown:
             self._shown = lines
             self.update(Content("\n").join(_line(parts) for parts in lines), layout=False)
@@ -80,6 +81,8 @@ def _how_far(snapshot: RunSnapshot, width: int) -> list[_Part]:
     is_moving = snapshot.status.state in ("starting", "running", "stalled")
     parts = [(f"reading {snapshot.share_read:4.0%}", "$text-warning")] if snapshot.is_behind else []
     parts.append((f"step {steps} {share:4.0%}" if total else f"step {steps}", ""))
+    if num := snapshot.num_skipped:  # before the figures, which it makes doubtful
+        parts.append((f"{num:,} damaged record{'' if num == 1 else 's'} left out", "$text-warning"))
     if width >= 90:
         parts.append((bar(share, 24 if width >= 140 else 12), "$text-primary"))
     if is_moving:
@@ -92,24 +95,24 @@ def _how_far(snapshot: RunSnapshot, width: int) -> list[_Part]:
         parts.append((f"best {snapshot.best_loss:.3f} nats @ {snapshot.best_step:,}{above}", ""))
     if snapshot.tokens_per_second is not None and (is_moving or not snapshot.status.is_live):
         parts.append((rate_words(snapshot.tokens_per_second), ""))
-    if snapshot.num_skipped:
-        parts.append((f"{snapshot.num_skipped} damaged records skipped", "$text-warning"))
     return parts
 
 
-def _fit(parts: list[_Part], width: int) -> tuple[_Part, ...]:
-    """The first parts that have room, and a sign when some had not."""
+def fit_parts(parts: list[_Part], width: int) -> tuple[_Part, ...]:
+    """The first parts that have room, and a sign when some had not; of the first alone what fits."""
+    if sum(cell_len(text) for text, _ in parts) + len(_GAP) * (len(parts) - 1) <= width:
+        return tuple(parts)
     kept: list[_Part] = []
-    used = 0
+    free = width - len(_GAP) - 1  # for the sign
     for text, style in parts:
-        needed = len(text) + (len(_GAP) if kept else 0)
-        if kept and used + needed > width - 2 and (text, style) != parts[-1]:
-            return (*kept, ("…", ""))
-        if used + needed > width:
-            return (*kept, ("…", "")) if kept else ((safe_text(text, width), style),)
+        free -= cell_len(text) + (len(_GAP) if kept else 0)
+        if free < 0:
+            break
         kept.append((text, style))
-        used += needed
-    return tuple(kept)
+    if not kept:
+        text, style = parts[0]
+        return ((safe_text(text, width), style),)
+    return (*kept, ("…", ""))
 
 
 def _line(parts: tuple[_Part, ...]) -> Content:

@@ -56,6 +56,9 @@ class RunTable(ScrollView, can_focus=True):
     class Moved(Message):
         """The cursor stands on another line."""
 
+    class Scrolled(Message):
+        """Other lines are in view."""
+
     class Opened(Message):
         """A run is to be watched."""
 
@@ -101,6 +104,13 @@ class RunTable(ScrollView, can_focus=True):
         """The id of the run under the cursor; None on a heading."""
         return self.line.id if isinstance(self.line, RunSummary) else None
 
+    @property
+    def in_sight(self) -> frozenset[str]:
+        """The ids of the runs in view."""
+        top = round(self.scroll_y)
+        lines = self._lines[top : top + max(1, self.size.height - 1)]
+        return frozenset(line.id for line in lines if isinstance(line, RunSummary))
+
     def show(
         self,
         lines: tuple[Line, ...],
@@ -145,6 +155,12 @@ class RunTable(ScrollView, can_focus=True):
         self._grow()
         self._forget()
         self.refresh()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Scrolled, by whatever way."""
+        super().watch_scroll_y(old_value, new_value)
+        if round(old_value) != round(new_value):
+            self.post_message(self.Scrolled())
 
     def action_move(self, by: int) -> None:
         """Move the cursor by so many lines."""

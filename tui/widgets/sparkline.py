@@ -7,8 +7,9 @@ from typing import Any
 
 from textual.app import App
 
+from tui.ascii_signs import LEVELS
+
 _BLOCKS = "▁▂▃▄▅▆▇█"
-_ASCII = "_.-=+*#@"
 GAP = " "
 
 
@@ -21,7 +22,7 @@ def sparkline(
     """
     if not values or width < 1:
         return GAP * max(0, width)
-    blocks = _ASCII if only_ascii else _BLOCKS
+    blocks = LEVELS if only_ascii else _BLOCKS
     num = min(width, len(values))
     cells = []
     for cell in range(num):
