@@ -176,7 +176,7 @@ class PtyProgram:
                 break
             time.sleep(0.015)
         state = f"it ended with {self.process.poll()}" if self.process.poll() is not None else "it runs"
-        shown = "\n".join(self.screen())
+        shown = "\n".join(self.screen() if self.process.poll() is None else [self.output[-6000:]])
         raise AssertionError(f"{pattern!r} never came within {timeout_s:g} s; {state}; the screen shows\n{shown}")
 
     def settle(self, quiet_s: float = 0.15, timeout_s: float = 5.0) -> None:
