@@ -39,12 +39,13 @@ from tui.remembered import Remembered, remembered_path
 from tui.safe_text import safe_text
 from tui.settings import Settings, read_settings
 from tui.terminal import exit_on_signals, exit_when_terminal_vanishes, harmless_report
-from tui.textual_defects import guard_option_lists, guard_pictures, is_of_something_taken_away
+from tui.textual_defects import guard_option_lists, guard_pictures, is_of_something_taken_away, missed_size
 from tui.themes import LOOKS, PLAIN, first_theme, follow_theme, frame_colour, use_themes
 
 _COLLECT_AFTER_S = 2.0
 _COLLECT_RARELY = (5_000, 20, 20)
 _REVIVE_S = 10.0
+_SIZE_AGAIN_S = 0.2  # after the terminal has got another size
 _WATCH_AFTER_S = 1.5
 _SETTLED_S = 20.0  # after which a failure is not the fault of where one began
 
@@ -227,10 +228,18 @@ class TinyTrainApp(Navigation):
         is_over_another = len(self.screen_stack) > BOTTOM_SCREENS
         return super().pop_screen() if is_over_another else AwaitComplete()
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Paint everything again when the size is the old one after all: what was cut off between is gone."""
-        if event.size == self._size:  # Textual sees that nothing changed, and does nothing
-            self.refresh(layout=True)
+    def on_resize(self) -> None:
+        """Paint everything again, since what was cut off between is gone.
+
+        Where the size is the old one after all, at once or after others, Textual sees that nothing changed.
+        """
+        self._painting.forget()
+        self.refresh(layout=True)
+        self.set_timer(_SIZE_AGAIN_S, self._look_at_size)
+
+    def _look_at_size(self) -> None:
+        if (size := missed_size(self)) is not None:
+            self.post_message(events.Resize(size, size))
 
     def _handle_exception(self, error: Exception) -> None:
         """End with a report, unless all that happened is that something was closed before it was finished."""

@@ -7,6 +7,7 @@ from typing import Any, cast
 from textual.app import App
 from textual.css.query import NoMatches
 from textual.dom import DOMNode
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.worker import WorkerFailed, active_worker
 
@@ -76,3 +77,13 @@ def guard_pictures() -> None:
 
     cast(Any, guarded).is_guarded = True
     screens._compositor_refresh = guarded
+
+
+def missed_size(app: App[Any]) -> Size | None:
+    """The terminal's size where the app believes in another one; None where it is right, or has no terminal.
+
+    Of two signals for new sizes the second can come while the first is looked at, and is then told of before it.
+    """
+    ask = getattr(app._driver, "_get_terminal_size", None)
+    size = Size(*ask()) if ask is not None and not app.is_headless else app.size
+    return size if size != app.size else None

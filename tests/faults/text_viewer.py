@@ -136,7 +136,8 @@ class Viewer:
             if status is not None:
                 break
         if status != 0:
-            self.found.crashes.append(f"ended with {status}: {self.program.output[-3000:]}")
+            shown = "\n".join(self.program.screen()) if status is None else self.program.output[-3000:]
+            self.found.crashes.append(f"ended with {status}: {shown}")
         self.found.offences.update(offences_on_screen(self.program.output, _COLUMNS, self._rows))
         self.program.close()
         return self.found

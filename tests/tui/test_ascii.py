@@ -77,7 +77,7 @@ async def test_every_dialog_is_ascii(stage: Stage) -> None:
 async def test_the_palette_is_ascii(stage: Stage) -> None:
     app = TinyTrainApp(stage.runs, Settings(ascii=True))
     async with app.run_test(size=SIZES[0]) as pilot:
-        await until(pilot, lambda: app.screen.is_mounted)
+        await until(pilot, lambda: "+- Presets" in shown_text(app))
         await pilot.press("ctrl+p")
         await until(pilot, lambda: "Playground" in shown_text(app))
         require_ascii(app, "palette")

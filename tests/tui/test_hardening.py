@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from textual.app import App, ComposeResult
 from textual.command import CommandPalette
 from textual.css.query import NoMatches
+from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.widgets import OptionList
 
@@ -17,6 +20,7 @@ from tests.tui.pilots import shown_text, until
 from tui.app import TinyTrainApp
 from tui.screens.dialogs import ConfirmDialog
 from tui.screens.launch import LaunchScreen
+from tui.textual_defects import missed_size
 from tui.widgets.line_input import LineInput
 from tui.widgets.lines_input import LinesInput
 
@@ -54,6 +58,14 @@ async def test_the_palette_is_not_opened_twice_when_a_question_came_over_it(tmp_
         await pilot.pause(0.1)
         assert sum(isinstance(screen, CommandPalette) for screen in app.screen_stack) == 1
         assert isinstance(app.screen, ConfirmDialog)
+
+
+def test_a_size_whose_signal_was_overtaken_is_noticed() -> None:
+    driver = SimpleNamespace(_get_terminal_size=lambda: (80, 24))
+    app: Any = SimpleNamespace(_driver=driver, is_headless=False, size=Size(300, 2))
+    assert missed_size(app) == Size(80, 24)
+    app.size = Size(80, 24)
+    assert missed_size(app) is None
 
 
 class Late(ModalScreen[None]):

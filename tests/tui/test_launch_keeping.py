@@ -217,6 +217,7 @@ async def test_y_copies_the_command_of_the_form_and_memory_is_compared_with_the_
         assert "--set optim.lr=0.25" in " ".join(plan.split())
 
         full = DeviceMemory(80_000_000_000, 300_000_000)  # what counts on GPUs is what is free there
+        await until(pilot, lambda: screen._machine.num_gpus is not None)  # the real answer has come
         screen.post_message(GpusCounted(1, "", (full,)))
         await until(pilot, lambda: screen.plan is not None and screen.plan.fit.level == "red")
         assert "300 MB of 80 GB free" in " ".join(shown_text(app).split())

@@ -291,6 +291,7 @@ async def test_gpus_that_are_found_change_the_plan(app: TinyTrainApp) -> None:
 
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await launch_screen(pilot)
+        await until(pilot, lambda: screen._machine.num_gpus is not None)  # the real answer has come
         screen.post_message(GpusCounted(2, ""))
         await until(pilot, lambda: "1 GPU" in plan_text(screen))
         assert "nothing was measured on a GPU" in " ".join(plan_text(screen).split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import asyncio
 import os
 import threading
@@ -72,8 +73,8 @@ async def test_the_trash_is_summed_up_and_each_run_shown_with_size_and_age(
         await look_into(app, pilot)
         assert f"Deleted runs · 3 · {total}" in shown_text(app)
         lines = [line for line in shown_text(app).splitlines() if "deleted " in line and "ago" in line]
-        for line, name, age in zip(lines, ("ant", "bee", "cat"), ("30s ago", "2d ago", "9d ago"), strict=True):
-            assert name in line and age in line and num_bytes(sizes[name]) in line
+        for line, name, age in zip(lines, ("ant", "bee", "cat"), (r"\d+s ago", "2d ago", "9d ago"), strict=True):
+            assert name in line and re.search(age, line) and num_bytes(sizes[name]) in line
         await pilot.press(*"bee", "enter")
         await until(pilot, lambda: len(all_runs(tmp_path)) == 2)
         rest = num_bytes(sizes["ant"] + sizes["cat"])

@@ -172,6 +172,12 @@ class ChartPane(Widget, can_focus=True):
         strip = self._rows[y].strip.adjust_cell_length(width, self._styles[0])
         return strip if style is None else strip.apply_style(style)
 
+    def notify_style_update(self) -> None:
+        """Ask for a picture in the new colours, which may come after the theme was said to have changed."""
+        super().notify_style_update()
+        if self._rows and self._styles[0] != self.rich_style:
+            self.post_message(self.Resized())
+
     def on_resize(self, event: events.Resize) -> None:
         """Ask for a picture that fits."""
         self.post_message(self.Resized())

@@ -47,6 +47,8 @@ class PlanPanel(VerticalScroll):
 
     def on_resize(self) -> None:
         self._rebuild()
+        # a layout asked for within one may be lost, and the former text's height would stay
+        self.call_after_refresh(self._text.refresh, layout=True)
 
     def _rebuild(self) -> None:
         width = self.scrollable_content_region.width
