@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import asyncio
 import os
+import re
 import threading
 import time
 from pathlib import Path
