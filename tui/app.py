@@ -39,7 +39,7 @@ from tui.remembered import Remembered, remembered_path
 from tui.safe_text import safe_text
 from tui.settings import Settings, read_settings
 from tui.terminal import exit_on_signals, exit_when_terminal_vanishes, harmless_report
-from tui.textual_defects import guard_option_lists, guard_pictures, is_of_something_taken_away, missed_size
+from tui.textual_defects import guard_textual, is_of_something_taken_away, missed_size
 from tui.themes import LOOKS, PLAIN, first_theme, follow_theme, frame_colour, use_themes
 
 _COLLECT_AFTER_S = 2.0
@@ -106,8 +106,7 @@ class TinyTrainApp(Navigation):
         self.set_timer(_COLLECT_AFTER_S, self._collect_from_now_on)
         self.set_timer(_WATCH_AFTER_S, self._watch)
         exit_on_signals(self)
-        guard_option_lists()
-        guard_pictures()
+        guard_textual()
         if not self.is_headless:
             exit_when_terminal_vanishes(self)
         self.theme_changed_signal.subscribe(self, self._theme_chosen)

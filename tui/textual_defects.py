@@ -35,7 +35,14 @@ def is_of_something_taken_away(app: App[Any], error: Exception, node: object) ->
     return screen is not None and screen not in app.screen_stack and not app.is_screen_installed(screen)
 
 
-def guard_option_lists() -> None:
+def guard_textual() -> None:
+    """Set the guards; a second app of the same process finds them set."""
+    _guard_option_lists()
+    _guard_pictures()
+    _guard_selections()
+
+
+def _guard_option_lists() -> None:
     """Let page up and page down do nothing in a list without a line, instead of ending the program.
 
     Nor does a list end it for which a window of one cell leaves no width.
@@ -59,7 +66,7 @@ def guard_option_lists() -> None:
     lists.get_content_height = guarded_height
 
 
-def guard_pictures() -> None:
+def _guard_pictures() -> None:
     """Draw no picture of a screen while the app shows none, and draw it afterwards.
 
     At the start Textual draws the whole first screen to throw it away: a tenth of the time until it is seen.
@@ -77,6 +84,38 @@ def guard_pictures() -> None:
 
     cast(Any, guarded).is_guarded = True
     screens._compositor_refresh = guarded
+
+
+def _guard_selections() -> None:
+    """Let a press of the mouse on something that has just been taken away, a toast or a row, select nothing.
+
+    Until the next picture Textual still finds it below the pointer, and then looks for the place of its parent,
+    which ends the program. Nor is what went away in the middle of a selection looked through; Textual means not
+    to, and asks a method for its truth instead of calling it.
+    """
+    screens = cast(Any, Screen)
+    find, select = screens.get_widget_and_offset_at, screens._watch__select_state
+    if getattr(find, "is_guarded", False):
+        return
+
+    def guarded(self: Any, x: int, y: int) -> tuple[Any, Any]:
+        widget, offset = find(self, x, y)
+        return (None, None) if widget is not None and widget.parent is None else (widget, offset)
+
+    def guarded_select(self: Any, state: Any) -> None:
+        ends = () if state is None or state.end is None else (state.start, state.end)
+        if any(
+            part is not None and part.parent is None
+            for end in ends
+            for part in (end.container, end.content_widget)
+        ):
+            self._select_state = None
+        else:
+            select(self, state)
+
+    cast(Any, guarded).is_guarded = True
+    screens.get_widget_and_offset_at = guarded
+    screens._watch__select_state = guarded_select
 
 
 def missed_size(app: App[Any]) -> Size | None:

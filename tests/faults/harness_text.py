@@ -34,14 +34,20 @@ def measure(folder: Path, scale: Scale) -> list[Figure]:
     return [*measure_screens(folder / "screens", scale), *measure_verbs(folder / "verbs", scale)]
 
 
-def measure_screens(folder: Path, scale: Scale) -> list[Figure]:
-    """The dashboard, and the reports that it writes; and a broken build of it."""
+def _folders(folder: Path, scale: Scale) -> tuple[list[str], HostileFolder, HostileFolder]:
+    """The texts, what is full of them, and a little of it for the broken build."""
     texts = payloads(_NUM_PAYLOADS[scale])
     place = HostileFolder(folder / "hostile", texts)
     fill(place, scale)
     broken = HostileFolder(folder / "broken", texts)
     broken.run("failed")
     broken.small_run()
+    return texts, place, broken
+
+
+def measure_screens(folder: Path, scale: Scale) -> list[Figure]:
+    """The dashboard, and the reports that it writes; and a broken build of it."""
+    texts, place, broken = _folders(folder, scale)
     with ThreadPoolExecutor(2) as pool:
         models = pool.submit(place.models, *_MODELS[scale])
         leaking = pool.submit(look_briefly, broken)
@@ -68,12 +74,7 @@ def measure_screens(folder: Path, scale: Scale) -> list[Figure]:
 
 def measure_verbs(folder: Path, scale: Scale) -> list[Figure]:
     """The command line, the reports that it writes, and strings at random; and a broken build."""
-    texts = payloads(_NUM_PAYLOADS[scale])
-    place = HostileFolder(folder / "hostile", texts)
-    fill(place, scale)
-    broken = HostileFolder(folder / "broken", texts)
-    broken.run("failed")
-    broken.small_run()
+    _, place, broken = _folders(folder, scale)
     with ThreadPoolExecutor(1) as pool:
         models = pool.submit(place.models, *_MODELS[scale])
         broken_verbs, leaked = run_verbs(broken, sanitiser=False)

@@ -8,12 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from textual import events
 from textual.app import App, ComposeResult
 from textual.command import CommandPalette
 from textual.css.query import NoMatches
-from textual.geometry import Size
+from textual.geometry import Offset, Size
 from textual.screen import ModalScreen
-from textual.widgets import OptionList
+from textual.widgets import OptionList, Static
 
 from tests.faults.inertness import acts
 from tests.tui.pilots import shown_text, until
@@ -109,6 +110,35 @@ async def test_a_page_in_a_list_without_a_line_ends_nothing(tmp_path: Path) -> N
         assert not options._index_to_line
         options.action_page_down()
         options.action_page_up()
+
+
+async def test_a_press_on_what_has_just_been_taken_away_ends_nothing(tmp_path: Path) -> None:
+    app = TinyTrainApp(tmp_path / "runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        gone = Static("a line to be selected", id="gone")
+        await app.screen.mount(gone)
+        await until(pilot, lambda: gone.region.area)
+        place = gone.region.offset
+        with app.batch_update():  # until the next picture the pointer still finds it
+            node, gone._parent = gone._parent, None
+            assert app.screen._compositor.get_widget_at(*place)[0] is gone
+            app.screen._forward_event(_press(place))
+            assert not app.screen._selecting
+            gone._parent = node
+            app.screen._forward_event(_press(place))
+            assert app.screen._selecting, "what is there is selected"
+            gone._parent = None
+            app.screen._forward_event(_press(place + Offset(3, 0), events.MouseMove))
+            app.screen._update_select()
+            gone._parent = node
+        await gone.remove()
+        app.screen._update_select()
+
+
+def _press(place: Offset, kind: type[events.MouseEvent] = events.MouseDown) -> events.MouseEvent:
+    """What the driver tells of one there."""
+    return kind(None, *place, 0, 0, 1, False, False, False, *place)
 
 
 async def test_a_defect_is_reported_without_the_control_characters_of_its_text(

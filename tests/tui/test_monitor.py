@@ -332,5 +332,10 @@ async def test_every_theme_has_colours_for_the_charts(tmp_path: Path, theme: str
     app = TinyTrainApp(tmp_path)
     async with app.run_test(size=(120, 40)):
         app.theme = theme
-        await opened(app, folder)
+        screen = await opened(app, folder)
         await until(lambda: "unigram 6.54" in text_of(app), "the curve")
+        drawn = [
+            part for row in screen.query_one("#loss", ChartPane).rows for part in row.strip if part.text.strip()
+        ]
+        colours = {part.style.color for part in drawn if part.style is not None}
+        assert len(colours) > 2, "the lines, what was recorded, the guides"
