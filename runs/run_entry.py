@@ -81,6 +81,7 @@ class RunEntry:
             total, in_checkpoints, num_checkpoints = sizes_of(self.folder)
             row = replace(
                 row,
+                dataset=self._dataset(),
                 losses=losses,
                 num_bytes=total,
                 checkpoint_bytes=in_checkpoints,
@@ -92,12 +93,15 @@ class RunEntry:
 
     def _read(self) -> RunSummary:
         folder, about, status = self.folder, self.folder.about(), read_status(self.folder)
-        attempts = folder.attempts()
-        outcomes = [read_outcome(attempt) for attempt in attempts]
         outcome = status.outcome
-        if outcome is not None and outcome.best_loss is not None:
-            self._started = self._started or _first_start(attempts)
-        else:
+        # what ended with its first attempt, as nearly all do, has no other one: thousands need not be listed again
+        attempts = (folder.attempt(1),) if outcome and status.attempt == 1 else folder.attempts()
+        outcomes = [
+            outcome if outcome and attempt.number == status.attempt else read_outcome(attempt)
+            for attempt in attempts
+        ]
+        is_told = outcome is not None and outcome.best_loss is not None  # the rest of the events are details
+        if not is_told:
             self._follow(attempts, to_the_end=not status.is_live)
         best_loss, best_step, last_loss = self._losses(outcome)
         ended = outcomes[-1] if outcomes else None  # also of a run that waits to go on from there
@@ -107,7 +111,7 @@ class RunEntry:
             id=folder.id,
             name=about.name,
             preset=about.preset,
-            dataset=self._started.dataset if self._started else _planned_dataset(folder),
+            dataset=(self.row.dataset if self.row else "") if is_told else self._dataset(),
             status=status,
             step=ended.step if ended else self._live_step(attempts, outcomes, last),
             total_steps=ended.total_steps if ended else self._total_steps,
@@ -131,6 +135,15 @@ class RunEntry:
             sweep=about.sweep,
             forked_from=about.forked_from,
         )
+
+    def _dataset(self) -> str:
+        """What it trained on, or shall train on."""
+        if self._started is not None:
+            return self._started.dataset
+        try:
+            return corpora.label(self.folder.config().data)
+        except (OSError, ConfigError):
+            return ""
 
     def _live_step(
         self, attempts: tuple[Attempt, ...], outcomes: list[Outcome | None], last: list[dict[str, object]]
@@ -184,23 +197,6 @@ def _stamp(folder: RunFolder, attempt: int) -> Stamp:
         except OSError:
             stamps += (0, 0)
     return tuple(stamps)
-
-
-def _first_start(attempts: tuple[Attempt, ...]) -> AttemptStarted | None:
-    """The newest attempt's `attempt_started`, found near the beginning of its events."""
-    for attempt in reversed(attempts):
-        for record in RecordTail(attempt.events_file).poll(_HEAD_BYTES):
-            if record.get("kind") == "attempt_started":
-                event = decode_event(record)
-                return event if isinstance(event, AttemptStarted) else None
-    return None
-
-
-def _planned_dataset(folder: RunFolder) -> str:
-    try:
-        return corpora.label(folder.config().data)
-    except (OSError, ConfigError):
-        return ""
 
 
 def _figure(records: list[dict[str, object]], name: str) -> float:

@@ -199,11 +199,16 @@ def _is_where_it_says(descriptor: int, text: str) -> bool:
         return False
 
 
-@functools.lru_cache(maxsize=4096)
 def _real_place(root: str) -> str:
-    """The run's folder with the links above it resolved; an answer that is too old only costs a longer look."""
-    above, name = os.path.split(root)
-    return os.path.join(os.path.realpath(above), name)  # noqa: PTH118 - texts, for speed
+    """The run's folder with the links above it resolved."""
+    above, slash, name = root.rpartition("/")
+    return f"{_without_links(above or slash)}/{name}"
+
+
+@functools.lru_cache(maxsize=256)
+def _without_links(folder: str) -> str:
+    """An answer that is too old only costs a longer look."""
+    return os.path.realpath(folder).rstrip("/")
 
 
 @contextlib.contextmanager

@@ -46,7 +46,7 @@ _COLLECT_AFTER_S = 2.0
 _COLLECT_RARELY = (5_000, 20, 20)
 _REVIVE_S = 10.0
 _SIZE_AGAIN_S = 0.2  # after the terminal has got another size
-_WATCH_AFTER_S = 1.5
+_WATCH_AFTER_S = 3.0
 _SETTLED_S = 20.0  # after which a failure is not the fault of where one began
 
 

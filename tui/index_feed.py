@@ -22,6 +22,7 @@ _MANY = 500
 _DETAILS_S = 0.3  # of reading sizes and curves, then the list is drawn anew with those that came
 _IN_SIGHT_S = 0.05  # the same, while some of them are looked at
 _FIRST_S = 0.2  # of reading, then what there is by then is shown
+_NEXT_S = 0.6  # the same after that: drawing thousands of rows anew takes its time from the reading of others
 _BEHIND_S = 0.02  # of rest between two such looks
 _TRASH_S = 0.05  # of counting what deleted runs take of the disk
 _SAVE_S = 30.0
@@ -48,7 +49,8 @@ class RunsListed(Message):
 class IndexFeed(PollingFeed):
     """Reads the runs folder once a second, and posts RunsListed when something in it changed.
 
-    The rows of ended runs are kept in a file, so that the next list of thousands is there at once.
+    The rows of ended runs are kept in a file, so that the next list of thousands is there at once: as soon as all
+    of them are read, and from then on now and then.
     """
 
     def __init__(self, runs: Path, target: MessagePump) -> None:
@@ -58,7 +60,7 @@ class IndexFeed(PollingFeed):
         self._trash = TrashMeter(runs)
         self._last: RunsListed | None = None
         self._is_thorough = True
-        self._saved_at, self._num_saved = time.monotonic(), 0
+        self._saved_at, self._num_saved, self._was_behind = time.monotonic(), 0, True
         self._in_sight: frozenset[str] = frozenset()
 
     def look_now(self) -> None:
@@ -80,10 +82,13 @@ class IndexFeed(PollingFeed):
             self._index = RunIndex(self._runs, load_index(self._runs))
         index, last = self._index, self._last
         thorough, self._is_thorough = self._is_thorough, False
-        in_sight = self._in_sight
-        details_s = _IN_SIGHT_S if index.lacks_details_of(in_sight) else _DETAILS_S
-        rows = index.poll(_FIRST_S, thorough=thorough, details_s=details_s, first=in_sight)
-        trash = self._trash.poll(_TRASH_S) if last is not None else TrashUse()
+        in_sight, within_s, details_s, trash = self._in_sight, _FIRST_S, 0.0, TrashUse()
+        if last is not None:
+            within_s, trash = _NEXT_S, last.trash
+        if last is not None and not index.num_unread:  # until the list is whole, nothing else is read
+            details_s = _IN_SIGHT_S if index.lacks_details_of(in_sight) else _DETAILS_S
+            trash = self._trash.poll(_TRASH_S)
+        rows = index.poll(within_s, thorough=thorough, details_s=details_s, first=in_sight)
         new = RunsListed(rows, self._places(rows), index.num_unread, trash)
         if last is None or rows is not last.rows or new != last:
             self._last = new
@@ -91,8 +96,9 @@ class IndexFeed(PollingFeed):
         is_behind = index.lacks_details or not trash.is_counted
         rests_s = _QUIET_S if len(rows) > _MANY and not index.num_live else _POLL_S
         self._every_s = 0.0 if index.num_unread else _BEHIND_S if is_behind else rests_s
-        if time.monotonic() - self._saved_at > _SAVE_S and not index.num_unread:
+        if (not is_behind and self._was_behind) or time.monotonic() - self._saved_at > _SAVE_S:
             self._keep()
+        self._was_behind = is_behind
 
     def _keep(self) -> None:
         index = self._index

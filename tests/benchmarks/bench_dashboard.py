@@ -347,7 +347,8 @@ def many_runs(bench: Bench) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         write_short_runs(Place(folder).runs, number)
         (folder / "done").touch()
-    shutil.rmtree(folder / "state", ignore_errors=True)
+    for remembered in ("state", "cache"):
+        shutil.rmtree(folder / remembered, ignore_errors=True)
     place = Place(folder)
     for attempt in ("first time", "again"):
         with place.dashboard() as program:

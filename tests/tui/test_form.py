@@ -381,6 +381,6 @@ async def test_an_app_that_ends_before_the_rows_came_mounts_none(
         form = app.query_one(ConfigForm)
         stack, screens = app._screen_stack, list(app._screen_stack)
         stack.clear()  # as Textual does while the app's last messages are still handled
-        await form._mount_rows()
+        await form.mount_rows()
         stack.extend(screens)
         assert [row.spec.path for row in form.query(FieldRow)] == [NAME.path]

@@ -64,25 +64,25 @@ class RunsScreen(MarkedRuns):
     def compose(self) -> ComposeResult:
         yield FilterInput(placeholder="words, state:running, loss<6, tag:keep, age<2d, optim.lr>1e-4", id="filter")
         yield Static(id="mistake")
-        yield RunTable(id="table")
+        yield self.table
         yield Static(id="empty")
         yield Static(id="said")
         yield KeyFooter()
 
     def on_mount(self) -> None:
         """Begin to list."""
-        if not self.query(RunTable):
+        if not self.table.is_attached:
             return  # the app was told to end before the screen was composed
         runs: Path = self.app.runs  # type: ignore[attr-defined]
         self.query_one("#mistake").display = False
         self.recall()
         self._feed = IndexFeed(runs, self)
         self._feed.start()
-        self.query_one(RunTable).focus()
+        self.table.focus()
 
     @on(RunsListed)
     def _take_rows(self, message: RunsListed) -> None:
-        if not self.query(RunTable):
+        if not self.table.is_attached:
             return  # the app takes its screens apart
         if message.rows is not self.rows:
             self.metrics = metrics_of(message.rows)
@@ -94,7 +94,7 @@ class RunsScreen(MarkedRuns):
     def show_list(self) -> None:
         """Show what came of the arrangement."""
         result, listing = self.result, self.listing
-        table = self.query_one(RunTable)
+        table = self.table
         table.show(result.lines, listing, self._places, self.metrics, self._marked)
         table.border_title = plain(f"Runs · {self.order_words}", 120)
         table.border_subtitle = self._counts()
@@ -109,7 +109,7 @@ class RunsScreen(MarkedRuns):
 
     def _show_table(self, is_shown: bool) -> None:
         """A list that is hidden gives up the focus, or the filter would get it and take the next keys as text."""
-        table, field = self.query_one(RunTable), self.query_one("#filter", LineInput)
+        table, field = self.table, self.query_one("#filter", LineInput)
         field.can_focus = is_shown or (self.focused is field and field.can_focus)
         if self.focused is table and not is_shown:
             self.set_focus(None)
@@ -147,7 +147,7 @@ class RunsScreen(MarkedRuns):
         self.refresh_bindings()
 
     def _counts(self) -> Content:
-        shown, table = self.result.runs, self.query_one(RunTable)
+        shown, hidden = self.result.runs, self.table.num_hidden_columns
         is_part = bool(self.listing.query)
         parts = [f"{len(shown):,} of {len(self.rows):,}" if is_part else f"{len(shown):,}"]
         parts += [f"reading {self._num_unread:,} more"] if self._num_unread else []
@@ -159,7 +159,6 @@ class RunsScreen(MarkedRuns):
         sizes = [row.num_bytes for row in shown if row.num_bytes is not None]
         parts += [num_bytes(sum(sizes))] if sizes else []
         parts += [f"trash {num_bytes(self._trash_use.num_bytes)}"] if self._trash_use.num_bytes else []
-        hidden = table.num_hidden_columns
         parts += (
             [f"{hidden} column{'' if hidden == 1 else 's'} do{'es' if hidden == 1 else ''} not fit"]
             if hidden
@@ -184,7 +183,7 @@ class RunsScreen(MarkedRuns):
     @on(RunTable.Scrolled)
     def _scrolled(self) -> None:
         if self._feed is not None:
-            self._feed.look_first(self.query_one(RunTable).in_sight)
+            self._feed.look_first(self.table.in_sight)
 
     @on(RunTable.Opened)
     async def _opened(self) -> None:
@@ -197,7 +196,7 @@ class RunsScreen(MarkedRuns):
 
     def action_move(self, by: int) -> None:
         """Move the cursor."""
-        self.query_one(RunTable).action_move(by)
+        self.table.action_move(by)
 
     async def action_open(self) -> None:
         """Watch the run."""

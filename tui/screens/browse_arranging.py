@@ -35,6 +35,11 @@ class ArrangedRuns(RunScreen):
     _understood: RunFilter | None = None
     _places: Mapping[str, Place] = {}
 
+    def __init__(self) -> None:
+        super().__init__()
+        # held, not asked for: every key of the footer asks which run the cursor is on
+        self.table = RunTable(id="table")
+
     def show_list(self) -> None:
         """Show what `result` holds."""
         raise NotImplementedError
@@ -127,7 +132,7 @@ class ArrangedRuns(RunScreen):
 
     @on(LineInput.Submitted, "#filter")
     def _entered(self) -> None:
-        self.query_one(RunTable).focus()
+        self.table.focus()
         self.query_one("#filter").display = bool(self.listing.query)
 
     def action_filter(self) -> None:
@@ -143,7 +148,7 @@ class ArrangedRuns(RunScreen):
             return False
         field.value = ""
         field.display = False
-        self.query_one(RunTable).focus()
+        self.table.focus()
         self.rearrange(replace(self.listing, query=""))
         return True
 

@@ -14,7 +14,6 @@ from tui.safe_text import safe_text
 from tui.screens.browse_arranging import ArrangedRuns
 from tui.screens.dialogs import TextDialog
 from tui.trash_actions import empty_all, look_into
-from tui.widgets.run_table import RunTable
 
 
 class MarkedRuns(ArrangedRuns):
@@ -26,8 +25,7 @@ class MarkedRuns(ArrangedRuns):
     @property
     def selected(self) -> RunSummary | None:
         """The run under the cursor."""
-        table = next(iter(self.query(RunTable)), None)  # none, when the app ends meanwhile
-        line = table.line if table is not None else None
+        line = self.table.line
         return line if isinstance(line, RunSummary) else None
 
     @property
@@ -66,14 +64,13 @@ class MarkedRuns(ArrangedRuns):
 
     def action_mark(self) -> None:
         """Mark the run or no longer, and go to the next; on a heading all of its runs."""
-        table = self.query_one(RunTable)
-        line = table.line
+        line = self.table.line
         if line is None:
             return
         ids = {line.id} if isinstance(line, RunSummary) else {row.id for row in line.rows}
         self._marked = self._marked - ids if ids <= self._marked else self._marked | ids
         self.show_list()
-        table.action_move(1)
+        self.table.action_move(1)
 
     def action_mark_all(self) -> None:
         """Mark all that are shown, or none."""

@@ -79,10 +79,11 @@ class LaunchScreen(PlanScreen):
         """The parts go, one by one."""
         self._is_composed = False
 
-    def on_screen_resume(self) -> None:
+    async def on_screen_resume(self) -> None:
         """Another program may have saved a preset meanwhile, or more."""
         is_new, self._is_new = self._is_new, False
         if self._is_whole and not is_new:
+            await self.form.mount_rows()
             self._ask_again()
 
     @property

@@ -33,6 +33,7 @@ class PlanScreen(PresetScreen):
         self._questions = Questions(self)
         self._data: dict[str, DataLookedUp] = {}
         self._past: tuple[PastRun, ...] = ()
+        self._has_asked = False
         self._plan_timer: Timer | None = None
         self._data_timer: Timer | None = None
 
@@ -43,15 +44,17 @@ class PlanScreen(PresetScreen):
 
     def _ask(self) -> None:
         """What takes a thread or a process is asked when the screen stands there, which it would hold up."""
-        if self._is_whole:
+        if self._is_whole and self in self.app.screen_stack:
+            self._has_asked = True
             self._questions.count_gpus()
             self._questions.read_past(self._runs)
 
     def _ask_again(self) -> None:
         """Runs have ended meanwhile, and others hold memory."""
         self._machine = this_machine(self._machine.num_gpus, self._machine.gpus)
-        if self._machine.num_gpus:
+        if self._machine.num_gpus or not self._has_asked:
             self._questions.count_gpus(again=True)
+        self._has_asked = True
         self._load_presets()
         self._make_plan()
         self._questions.read_past(self._runs)

@@ -81,15 +81,16 @@ class ConfigForm(Vertical):
     def on_mount(self) -> None:
         self._arrange()
         self._show_help()
-        self.call_after_refresh(self.set_timer, _ROWS_DELAY_S, self._mount_rows)
+        self.call_after_refresh(self.set_timer, _ROWS_DELAY_S, self.mount_rows)
 
-    async def _mount_rows(self) -> None:
+    async def mount_rows(self) -> None:
         """Rows are most of what the screen costs, so it is painted once before they come.
 
-        By a timer: `call_after_refresh` comes before Textual has written anything to the terminal.
+        By a timer: `call_after_refresh` comes before Textual has written anything to the terminal. Those that are
+        not there when somebody goes on to another screen do not hold that one up: they come with the next call.
         """
         for group in self._groups.values():
-            if not self.app.screen_stack:  # the app ends: a field cannot be made without a screen
+            if self.screen not in self.app.screen_stack:  # nor can a field be made in an app that ends
                 return
             if not group.folded:
                 await group.open()
