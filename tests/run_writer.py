@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from presets import config as configs
+from presets.catalog import find_preset
 from presets.probe_text import read_probe
 from presets.schema import DEFAULT_PROBES, RunConfig
 from runs.events import (
@@ -215,6 +216,22 @@ def finished_run(runs: Path, name: str = "warm-otter", steps: int = 400, preset:
     writer.probe()
     writer.run_to(steps)
     writer.end("finished", "all steps done")
+    return folder
+
+
+def sweep_member(runs: Path, sweep: str, loss: float | None, **values: float) -> RunFolder:
+    """A run of a sweep that has ended with that best loss, or was never started. values: of `optim`."""
+    config = configs.with_values(
+        find_preset("quickstart").config, {f"optim.{name}": v for name, v in values.items()}
+    )
+    folder = create_run(runs, config, name=f"lr={values['lr']:g}", preset="quickstart")
+    folder.change_about(sweep=sweep)
+    if loss is not None:
+        attempt = AttemptWriter(folder)
+        attempt.start(total_steps=100)
+        attempt.train(100, 1.0)
+        attempt.evaluate(loss)
+        attempt.end("finished")
     return folder
 
 

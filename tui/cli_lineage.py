@@ -6,14 +6,14 @@ import argparse
 
 from presets import config
 from presets.schema import RunConfig
-from runs.folder import RunFolder, create_run, runs_dir
+from runs.folder import RunFolder, runs_dir
 from runs.fork import CannotFork
 from runs.fork import fork as make_fork
 from runs.references import MissingReference, with_lasting_references
 from tui.cli_logout import heed_logout
 from tui.cli_output import DONE, WrongRequest, say, say_json
 from tui.cli_reference import checkpoint_name, the_run
-from tui.cli_train import Interrupts, start_and_follow
+from tui.cli_train import Interrupts, make_run, start_and_follow
 from tui.cli_trust import heed_run, heed_start_from
 
 
@@ -32,10 +32,7 @@ def clone(options: argparse.Namespace) -> int:
     if not options.no_start:
         heed_logout(options)
     with Interrupts() as interrupts:
-        try:
-            new = create_run(runs, wanted, name=options.name, preset=about.preset)
-        except OSError as error:
-            raise WrongRequest(f"the run's folder cannot be made: {error}") from None
+        new = make_run(runs, wanted, options.name, about.preset)
         return _go(new, "", options, interrupts)
 
 

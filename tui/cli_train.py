@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from presets import catalog, config, corpora
+from presets.schema import RunConfig
 from presets.toml_text import read_file
 from runs import launch
 from runs.folder import RunFolder, create_run, runs_dir, usual_runs_dir
@@ -57,10 +58,7 @@ def train(options: argparse.Namespace) -> int:
             raise WrongRequest(hub.sentence + ("" if wanted.objective.has_labels else advice))
     heed_logout(options)
     with Interrupts() as interrupts:
-        try:
-            folder = create_run(runs, wanted, name=options.name, preset=preset.name)
-        except OSError as error:
-            raise WrongRequest(f"the run's folder cannot be made: {error}") from None
+        folder = make_run(runs, wanted, options.name, preset.name)
         return start_and_follow(folder, "", options, interrupts)
 
 
@@ -120,6 +118,14 @@ class Interrupts:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
+
+
+def make_run(runs: Path, wanted: RunConfig, name: str, preset: str) -> RunFolder:
+    """The folder of a new run. Raises WrongRequest."""
+    try:
+        return create_run(runs, wanted, name=name, preset=preset)
+    except OSError as error:
+        raise WrongRequest(f"the run's folder cannot be made: {error}") from None
 
 
 def start_and_follow(folder: RunFolder, resume: str, options: argparse.Namespace, interrupts: Interrupts) -> int:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button, Input, OptionList, Static
 
-from presets.catalog import find_preset
-from presets.config import with_values
-from runs.folder import RunFolder, all_runs, create_run
-from tests.run_writer import AttemptWriter
+from runs.folder import RunFolder, all_runs
+from tests.run_writer import sweep_member
 from tests.tui.pilots import shown_text, until
 from tui.app import TinyTrainApp
 from tui.screens.launch import LaunchScreen
@@ -49,19 +46,6 @@ async def sweep_dialog(pilot: Pilot[Any]) -> SweepDialog:
 def fill(screen: SweepDialog, row: int, field: str, values: str) -> None:
     screen.query_one(f"#field-{row}", Input).value = field
     screen.query_one(f"#values-{row}", Input).value = values
-
-
-def member(runs: Path, loss: float | None, lr: float, id: str = "quick-1234") -> RunFolder:
-    config = with_values(find_preset("quickstart").config, {"optim.lr": lr})
-    folder = create_run(runs, config, name=f"lr={lr:g}", preset="quickstart")
-    folder.write_about(msgspec.structs.replace(folder.about(), sweep=id))
-    if loss is not None:
-        attempt = AttemptWriter(folder)
-        attempt.start(total_steps=100)
-        attempt.train(100, 1.0)
-        attempt.evaluate(loss)
-        attempt.end("finished")
-    return folder
 
 
 async def test_the_dialog_counts_the_runs_and_says_what_is_wrong_where_it_is(app: TinyTrainApp) -> None:
@@ -161,7 +145,10 @@ async def test_the_table_marks_the_best_follows_new_results_and_opens_a_run(
 
     monkeypatch.setattr(TinyTrainApp, "open_run", open_run)
     monkeypatch.setattr(TinyTrainApp, "open_compare", open_compare)
-    worse, better = member(app.runs, 6.5, 1e-4), member(app.runs, 5.5, 1e-3)
+    worse, better = (
+        sweep_member(app.runs, "quick-1234", 6.5, lr=1e-4),
+        sweep_member(app.runs, "quick-1234", 5.5, lr=1e-3),
+    )
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, LaunchScreen) and app.screen.plan)
         await until(pilot, lambda: len(all_runs(app.runs)) == 2)
@@ -176,7 +163,7 @@ async def test_the_table_marks_the_best_follows_new_results_and_opens_a_run(
         await pilot.press("down", "space")
         await until(pilot, lambda: str(options.get_option_at_index(1).prompt).startswith("•"))
 
-        best = member(app.runs, 4.5, 1e-2)
+        best = sweep_member(app.runs, "quick-1234", 4.5, lr=1e-2)
         await until(pilot, lambda: options.option_count == 3)
         assert options.get_option_at_index(0).id == best.id
         assert (
@@ -192,8 +179,8 @@ async def test_the_table_marks_the_best_follows_new_results_and_opens_a_run(
 
 
 async def test_runs_leads_from_a_run_to_the_table_of_its_sweep(app: TinyTrainApp) -> None:
-    member(app.runs, 6.5, 1e-4)
-    member(app.runs, 5.5, 1e-3)
+    sweep_member(app.runs, "quick-1234", 6.5, lr=1e-4)
+    sweep_member(app.runs, "quick-1234", 5.5, lr=1e-3)
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, LaunchScreen) and app.screen.plan)
         await pilot.press("3")

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from presets.catalog import find_preset
-from presets.config import with_values
 from presets.sweep_axes import Sweep, make_sweep, parse_axis
 from runs.folder import RunFolder, all_runs, create_run
 from runs.queue import in_order
@@ -27,27 +26,13 @@ from runs.sweep import (
     sweep_table,
     sweeps,
 )
-from tests.run_writer import AttemptWriter
+from tests.run_writer import AttemptWriter, sweep_member
 from tui.cli import main
 from tui.sweep_words import state_words
 
 
 def sweep_of(*axes: str) -> Sweep:
     return make_sweep(find_preset("quickstart").config, [parse_axis(axis) for axis in axes])
-
-
-def member(runs: Path, id: str, loss: float | None, **values: float) -> RunFolder:
-    """A run of a sweep that has ended with that best loss."""
-    config = with_values(find_preset("quickstart").config, {f"optim.{name}": v for name, v in values.items()})
-    folder = create_run(runs, config, name=f"lr={values.get('lr')}", preset="quickstart")
-    folder.write_about(msgspec.structs.replace(folder.about(), sweep=id))
-    if loss is not None:
-        attempt = AttemptWriter(folder)
-        attempt.start(total_steps=100)
-        attempt.train(50, 1.0)
-        attempt.evaluate(loss)
-        attempt.end("finished")
-    return folder
 
 
 @pytest.fixture
@@ -122,10 +107,10 @@ def test_a_sweep_that_cannot_be_queued_whole_leaves_nothing(
 
 
 def test_the_table_has_the_best_first_and_what_was_varied(runs_path: Path) -> None:
-    member(runs_path, "q-1", 6.5, lr=1e-4, weight_decay=0.1)
-    best = member(runs_path, "q-1", 5.5, lr=1e-3, weight_decay=0.1)
-    waiting = member(runs_path, "q-1", None, lr=1e-2, weight_decay=0.1)
-    member(runs_path, "other-1", 1.0, lr=1e-5)
+    sweep_member(runs_path, "q-1", 6.5, lr=1e-4, weight_decay=0.1)
+    best = sweep_member(runs_path, "q-1", 5.5, lr=1e-3, weight_decay=0.1)
+    waiting = sweep_member(runs_path, "q-1", None, lr=1e-2, weight_decay=0.1)
+    sweep_member(runs_path, "other-1", 1.0, lr=1e-5)
     table = sweep_table(runs_path, "q-1")
     assert table.paths == ("optim.lr",)
     assert [row.place for row in table.rows] == [1, 2, 0]
@@ -135,8 +120,8 @@ def test_the_table_has_the_best_first_and_what_was_varied(runs_path: Path) -> No
 
 
 def test_runs_that_never_began_are_not_called_done(runs_path: Path) -> None:
-    member(runs_path, "q-1", 6.5, lr=1e-4)
-    member(runs_path, "q-1", None, lr=1e-3)  # as when it was taken out of the queue
+    sweep_member(runs_path, "q-1", 6.5, lr=1e-4)
+    sweep_member(runs_path, "q-1", None, lr=1e-3)  # as when it was taken out of the queue
     table = sweep_table(runs_path, "q-1")
     assert (table.num_over, table.num_idle) == (1, 1)
     assert state_words(table).startswith("1 of 2 done, 1 never begun; best 6.5000")
@@ -145,9 +130,9 @@ def test_runs_that_never_began_are_not_called_done(runs_path: Path) -> None:
 
 
 def test_a_sweep_is_one_of_the_recent_configurations_by_its_best_run(runs_path: Path) -> None:
-    member(runs_path, "q-1", 6.5, lr=1e-4)
-    best = member(runs_path, "q-1", 5.5, lr=1e-3)
-    member(runs_path, "q-1", None, lr=1e-2)
+    sweep_member(runs_path, "q-1", 6.5, lr=1e-4)
+    best = sweep_member(runs_path, "q-1", 5.5, lr=1e-3)
+    sweep_member(runs_path, "q-1", None, lr=1e-2)
     alone = create_run(runs_path, find_preset("quickstart").config)
     found = {one.folder: one for one in recent_configs(runs_path)}
     assert set(found) == {best, alone}
@@ -156,12 +141,12 @@ def test_a_sweep_is_one_of_the_recent_configurations_by_its_best_run(runs_path: 
 
 
 def test_a_reader_gives_the_same_table_until_something_is_new(runs_path: Path) -> None:
-    member(runs_path, "q-1", 6.5, lr=1e-4)
+    sweep_member(runs_path, "q-1", 6.5, lr=1e-4)
     reader = SweepReader(runs_path, "q-1")
     reader.poll()
     first = reader.poll()  # an ended run's details come with the second look
     assert reader.poll() is first and first.rows[0].run.best_loss == 6.5
-    member(runs_path, "q-1", 5.5, lr=1e-3)
+    sweep_member(runs_path, "q-1", 5.5, lr=1e-3)
     second = reader.poll()
     assert second is not first and len(second.rows) == 2 and second.paths == ("optim.lr",)
 
@@ -169,8 +154,8 @@ def test_a_reader_gives_the_same_table_until_something_is_new(runs_path: Path) -
 def test_a_sweep_is_found_by_its_beginning_and_by_last(runs_path: Path) -> None:
     with pytest.raises(SweepNotFound, match="no sweep yet"):
         sweep_table(runs_path, "last")
-    member(runs_path, "alpha-1111", 6.0, lr=1e-4)
-    later = member(runs_path, "alpha-2222", 5.0, lr=1e-4)
+    sweep_member(runs_path, "alpha-1111", 6.0, lr=1e-4)
+    later = sweep_member(runs_path, "alpha-2222", 5.0, lr=1e-4)
     later.write_about(msgspec.structs.replace(later.about(), created=later.about().created + 5))
     rows = RunIndex(runs_path).poll()
     assert [one.id for one in sweeps(rows)] == ["alpha-2222", "alpha-1111"]
