@@ -24,7 +24,8 @@ from runs.safe_files import RUN_ID, folder_names, read_bytes, read_text
 from runs.safe_files import write_atomically as write_atomically
 
 _ATTEMPT = re.compile(r"\d{4}|[1-9]\d{4,8}", re.ASCII)
-_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+_ALPHABET = "23456789abcdefghijkmnpqrstuvwxyz"  # in the order of ASCII, without what looks alike
+_STAMP_LENGTH = len("20260101-000000")
 _T = TypeVar("_T")
 
 
@@ -207,9 +208,9 @@ def create_run(runs: Path, config: RunConfig, *, name: str = "", preset: str = "
     runs.mkdir(parents=True, exist_ok=True, mode=0o700)
     slug = re.sub(r"[^a-z0-9._-]+", "-", preset.lower()).strip("-.")[:32] or "run"
     while True:
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        suffix = "".join(secrets.choice(_ALPHABET) for _ in range(4))
-        folder = RunFolder(runs / f"{stamp}-{slug}-{suffix}")
+        now = time.time()
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+        folder = RunFolder(runs / f"{stamp}-{slug}-{_suffix(now % 1.0)}")
         with contextlib.suppress(FileExistsError):
             folder.path.mkdir(mode=0o700)
             break
@@ -229,13 +230,24 @@ def create_run(runs: Path, config: RunConfig, *, name: str = "", preset: str = "
     return folder
 
 
+def _suffix(fraction: float) -> str:
+    """Four letters that grow within the second, so that runs made in one, as a sweep's are, keep their order."""
+    high, low = divmod(int(fraction * len(_ALPHABET) ** 2), len(_ALPHABET))
+    return _ALPHABET[high] + _ALPHABET[low] + secrets.choice(_ALPHABET) + secrets.choice(_ALPHABET)
+
+
+def age_key(id: str) -> tuple[str, str]:
+    """Orders runs' ids by when the runs were made: by the second, and the suffix within it."""
+    return id[:_STAMP_LENGTH], id[-4:]
+
+
 def all_runs(runs: Path) -> tuple[RunFolder, ...]:
     """Every run, newest first. Links and folders that are not runs are passed over."""
     try:
         entries = [e for e in os.scandir(runs) if e.is_dir(follow_symlinks=False) and RUN_ID.fullmatch(e.name)]
     except OSError:
         return ()
-    entries.sort(key=lambda entry: entry.name, reverse=True)
+    entries.sort(key=lambda entry: age_key(entry.name), reverse=True)
     return tuple(RunFolder(Path(entry.path)) for entry in entries)
 
 

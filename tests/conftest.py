@@ -19,6 +19,9 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+# what a CI sets and people do not have: programs that buffer end in other ways than those that do not
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 _PATIENCE_S = 5.0
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 
-from tui.cli_output import FAILED, INTERRUPTED, PROGRAM, WRONG, WrongRequest, give_up_pipe, speak_plainly, warn
+from tui.cli_output import FAILED, INTERRUPTED, PROGRAM, WRONG, WrongRequest, let_go_of_output, speak_plainly, warn
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warn(str(error))
         return WRONG
     except BrokenPipeError:
-        give_up_pipe()  # `| head` has seen enough; a run that was followed goes on
+        let_go_of_output()  # `| head` has seen enough; a run that was followed goes on
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -8,7 +8,7 @@ import os
 import sys
 from dataclasses import replace
 
-from tui.cli_output import PROGRAM, warn
+from tui.cli_output import PROGRAM, let_go_of_output, warn
 from tui.tmux import is_tmux
 
 _FEW_FRAMES = 8  # a second, over a slow connection
@@ -41,4 +41,5 @@ def dashboard(options: argparse.Namespace) -> int:
         os.environ.pop(variable, None)
     app = TinyTrainApp(runs=runs_dir(options.runs_dir), settings=settings)
     app.run(mouse=settings.mouse)
+    let_go_of_output()
     return app.return_code or 0

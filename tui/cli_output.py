@@ -80,11 +80,18 @@ def _encodable(value: Any) -> Any:
     return [_encodable(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def give_up_pipe() -> None:
-    """After a broken pipe: keep the interpreter from complaining again when it flushes at exit."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+def let_go_of_output() -> None:
+    """After a broken pipe, or the end of a terminal: what nobody takes any more is thrown away.
+
+    The interpreter would complain of it when it flushes at its end, and end with 120 whatever the status was.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def number(value: float | None, digits: int = 4) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from runs.clock import local_time
 from runs.confusion import label_scores, last_judged, macro_f1
 from runs.events import Evaluated
-from runs.folder import RunFolder, runs_dir
+from runs.folder import RunFolder, age_key, runs_dir
 from runs.index_cache import load_index, save_index
 from runs.ownership import why_read_only
 from runs.queue import revive, waiting
@@ -72,7 +72,7 @@ def _listed(path: Path, options: argparse.Namespace, query: str) -> tuple[tuple[
     if found.error is not None:
         raise WrongRequest(f"the filter, at character {found.error.position + 1}: {found.error}")
     field = _field(options.sort or NEWEST, metrics)
-    newest_first = tuple(sorted(found.runs, key=lambda row: row.id, reverse=True))
+    newest_first = tuple(sorted(found.runs, key=lambda row: age_key(row.id), reverse=True))
     is_down = (field.key == NEWEST) != options.reverse
     runs = sort_runs(newest_first, field.key, metrics, descending=is_down)
     return runs[: options.limit] if options.limit > 0 else runs, metrics

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App
 from textual.screen import Screen
 
 from runs.folder import RunFolder, all_runs
 from runs.safe_files import RUN_ID
 from runs.status import read_status
 from tui.app_commands import SCREENS
+from tui.key_order import KeyOrder
 from tui.remembered import Remembered
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ BOTTOM_SCREENS = 2
 """Textual's own empty one, and the one that is shown: dialogs and the like lie over them."""
 
 
-class Navigation(App[None]):
+class Navigation(KeyOrder):
     """The part of the dashboard that goes from screen to screen.
 
     runs: the folder of all runs. place: the name of the screen that is shown, as in `SCREENS`, or `monitor`.

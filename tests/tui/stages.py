@@ -49,10 +49,10 @@ class Stage:
         self._patch.setattr(time, "time", lambda: NOW)
         self._made = 0
 
-        def strftime(layout: str, moment: Any = None) -> str:
-            return time.strftime(layout, time.gmtime(NOW - 3600 + self._made) if moment is None else moment)
+        def localtime(_: float) -> time.struct_time:
+            return time.gmtime(NOW - 3600 + self._made)
 
-        clock = SimpleNamespace(time=time.time, strftime=strftime)
+        clock = SimpleNamespace(time=time.time, strftime=time.strftime, localtime=localtime)
         self._patch.setattr(folders, "time", clock)
         self._patch.setattr(folders, "secrets", SimpleNamespace(choice=self._chance.choice))
 

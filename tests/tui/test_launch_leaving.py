@@ -33,15 +33,17 @@ async def test_an_answer_that_comes_when_the_parts_are_gone_is_dropped(tmp_path:
 async def test_rows_and_questions_do_not_hold_up_whoever_goes_on_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui.widgets.form._ROWS_DELAY_S", 0.3)
-    monkeypatch.setattr("tui.screens.launch._ASK_DELAY_S", 0.3)
+    monkeypatch.setattr("tui.widgets.form._ROWS_DELAY_S", 600.0)
+    monkeypatch.setattr("tui.screens.launch._ASK_DELAY_S", 600.0)
     app = TinyTrainApp(tmp_path)
     async with app.run_test(size=(120, 40)) as pilot:
         launch = app.screen
         assert isinstance(launch, LaunchScreen)
         await pilot.press("3")
         await until(pilot, lambda: isinstance(app.screen, RunsScreen))
-        await pilot.pause(0.8)
+        await launch.form.mount_rows()  # the timers' moment
+        launch._ask()
+        await pilot.pause(0.3)
         assert len(launch.query(FieldRow)) == 1, "the name's alone"
         assert launch._machine.num_gpus is None
         await pilot.press("1")

@@ -302,3 +302,20 @@ def test_checkpoints_are_named_by_step() -> None:
 
 def test_no_test_touches_the_real_home_folders() -> None:
     assert os.environ["TINYTRAIN_RUNS"].endswith("home/runs")
+
+
+def test_what_a_terminal_that_is_gone_did_not_take_changes_no_exit_status() -> None:
+    program = (
+        "import sys; from tui.cli_output import let_go_of_output;"
+        "print('ready', flush=True); sys.stdin.readline(); sys.stdout.write('x'); {} sys.exit(129)"
+    )
+    for let_go, expected in (("", 120), ("let_go_of_output();", 129)):
+        master, slave = os.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-c", program.format(let_go)], stdin=subprocess.PIPE, stdout=slave, stderr=slave
+        )
+        os.close(slave)
+        assert b"ready" in os.read(master, 100)
+        os.close(master)
+        process.communicate(b"\n", timeout=60)
+        assert process.returncode == expected

@@ -11,6 +11,7 @@ import pytest
 from presets.config import with_values
 from presets.schema import RunConfig
 from runs.folder import About, RunFolder, RunNotFound, all_runs, create_run, find_run, runs_dir, write_atomically
+from runs.safe_files import RUN_ID
 
 
 def test_a_new_run_holds_its_whole_configuration(runs_path: Path) -> None:
@@ -44,6 +45,19 @@ def test_two_runs_of_one_second_have_folders_of_their_own(runs_path: Path) -> No
     folders = [create_run(runs_path, RunConfig(), preset="same") for _ in range(20)]
     assert len({folder.id for folder in folders}) == 20
     assert {folder.id for folder in all_runs(runs_path)} == {folder.id for folder in folders}
+
+
+def test_runs_of_one_second_stand_in_the_order_in_which_they_were_made(
+    runs_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = iter([1_700_000_000.0 + thousandths / 1000.0 for thousandths in (0, 2, 40, 500, 999, 1000)])
+    made = []
+    for preset in ("zebra", "", "quickstart", "alpha", "v1", "b"):
+        now = next(moments)
+        monkeypatch.setattr("time.time", lambda now=now: now)
+        made.append(create_run(runs_path, RunConfig(), preset=preset))
+    assert all(RUN_ID.fullmatch(folder.id) for folder in made)
+    assert list(reversed(all_runs(runs_path))) == made
 
 
 def test_links_and_foreign_folders_are_no_runs(runs_path: Path, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import events
 from textual.binding import Binding, BindingType
 from textual.keys import KEY_NAME_REPLACEMENTS
 from textual.widgets import Input
@@ -27,15 +26,6 @@ class LineInput(Input):
     ) -> None:
         super().__init__(value, placeholder=placeholder, max_length=max_length, id=id, compact=True)
         self.cursor_blink = False
-
-    async def on_key(self, event: events.Key) -> None:
-        """Rub out and move at once: bindings wait in more queues than letters do, and come after the next one."""
-        for binding in self._bindings.key_to_bindings.get(event.key, ()):
-            is_own = "." not in binding.action
-            if is_own and await self.app.run_action(binding.action, self):
-                event.stop()
-                event.prevent_default()
-                return
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         """Whatever can be typed is text here, and no command."""
