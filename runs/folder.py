@@ -15,7 +15,7 @@ import msgspec
 import platformdirs
 
 from presets import config as configs
-from presets import known
+from presets import corpora, known
 from presets.rules import Problem
 from presets.schema import RunConfig
 from runs.ownership import ReadOnlyRun, require_ours
@@ -38,6 +38,7 @@ class About(msgspec.Struct, frozen=True):
 
     group: a heading of one's own in the list. pinned: stands at the top. archived: is not listed unless asked for.
     sweep: id of the sweep that it belongs to. forked_from: run and checkpoint that it began with, as `ID@step-…`.
+    dataset: as a list shows it; empty in runs that are older than this field, whose events tell it.
     """
 
     name: str
@@ -50,6 +51,7 @@ class About(msgspec.Struct, frozen=True):
     archived: bool = False
     sweep: str = ""
     forked_from: str = ""
+    dataset: str = ""
 
 
 @dataclass(frozen=True)
@@ -225,8 +227,8 @@ def create_run(runs: Path, config: RunConfig, *, name: str = "", preset: str = "
     text = configs.to_toml(config)
     write_atomically(folder.config_file, text.encode())
     known.remember(text)
-    about = About(name=name.strip() or made_up_name(), preset=preset, created=time.time())
-    folder.write_about(about)
+    dataset = corpora.label(config.data)
+    folder.write_about(About(name.strip() or made_up_name(), preset, created=time.time(), dataset=dataset))
     return folder
 
 

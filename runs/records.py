@@ -287,6 +287,17 @@ def decode_lines(lines: list[bytes]) -> tuple[list[dict[str, Any]], int]:
     return records, num_skipped
 
 
+def first_record(path: Path, kind: str, num_bytes: int = _TAIL_BYTES) -> dict[str, Any] | None:
+    """The first whole, intact record of a kind among the first bytes of a file; no line after it is decoded."""
+    try:
+        with open_file(path) as file:
+            lines = file.read(num_bytes).split(b"\n")
+    except OSError:
+        return None
+    found = (record for line in lines for record in decode_lines([line])[0])
+    return next((record for record in found if record.get("kind") == kind), None)
+
+
 def last_records(path: Path, num_bytes: int = _TAIL_BYTES) -> list[dict[str, Any]]:
     """The whole, intact records among the last bytes of a file; none when it cannot be read."""
     try:

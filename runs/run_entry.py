@@ -13,7 +13,7 @@ from runs.events import AttemptStarted, ControlAnswered, DiskNoticed, Evaluated,
 from runs.folder import Attempt, RunFolder
 from runs.ownership import why_read_only
 from runs.rank_marks import marked_step
-from runs.records import RecordTail, last_records
+from runs.records import RecordTail, first_record, last_records
 from runs.run_details import last_figures, sizes_of
 from runs.run_settings import settings_of
 from runs.run_summary import RunSummary, Stamp
@@ -81,7 +81,6 @@ class RunEntry:
             total, in_checkpoints, num_checkpoints = sizes_of(self.folder)
             row = replace(
                 row,
-                dataset=self._dataset(),
                 losses=losses,
                 num_bytes=total,
                 checkpoint_bytes=in_checkpoints,
@@ -100,8 +99,7 @@ class RunEntry:
             outcome if outcome and attempt.number == status.attempt else read_outcome(attempt)
             for attempt in attempts
         ]
-        is_told = outcome is not None and outcome.best_loss is not None  # the rest of the events are details
-        if not is_told:
+        if outcome is None or outcome.best_loss is None:  # else the events are details
             self._follow(attempts, to_the_end=not status.is_live)
         best_loss, best_step, last_loss = self._losses(outcome)
         ended = outcomes[-1] if outcomes else None  # also of a run that waits to go on from there
@@ -111,7 +109,7 @@ class RunEntry:
             id=folder.id,
             name=about.name,
             preset=about.preset,
-            dataset=(self.row.dataset if self.row else "") if is_told else self._dataset(),
+            dataset=about.dataset or self._dataset(attempts),
             status=status,
             step=ended.step if ended else self._live_step(attempts, outcomes, last),
             total_steps=ended.total_steps if ended else self._total_steps,
@@ -136,10 +134,15 @@ class RunEntry:
             forked_from=about.forked_from,
         )
 
-    def _dataset(self) -> str:
-        """What it trained on, or shall train on."""
+    def _dataset(self, attempts: tuple[Attempt, ...]) -> str:
+        """Of a run whose description does not name it: what it trained on, or shall train on."""
         if self._started is not None:
             return self._started.dataset
+        for attempt in reversed(attempts):
+            record = first_record(attempt.events_file, "attempt_started", _HEAD_BYTES)
+            event = decode_event(record) if record is not None else None
+            if isinstance(event, AttemptStarted):
+                return event.dataset
         try:
             return corpora.label(self.folder.config().data)
         except (OSError, ConfigError):

@@ -18,7 +18,7 @@ class RunSummary:
     """What a list shows of a run. Losses are validation losses in nats; elapsed_s is of all attempts.
 
     losses: the newest evaluations, oldest first. num_bytes: None until it has been counted. Both come a few
-    polls later for runs that have ended, as the dataset of most does, so that a long list is there at once.
+    polls later for runs that have ended, so that a long list is there at once.
     root_cause: why it failed. remark: what else one must know beside the state: a full disk, how it was killed.
     settings: fields that differ from the defaults, by dotted path; None until read. figures: the last value of
     each metric. read_only: why it is not ours to change. group, pinned, archived, sweep, forked_from: see `About`.

@@ -5,7 +5,6 @@ It holds no state that matters: kill it at any time, open it again, and it shows
 
 from __future__ import annotations
 
-import gc
 import os
 import time
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from textual.widget import Widget
 from tui.app_commands import APP_COMMANDS, SCREENS
 from tui.commands import Command, bindings_of, shown
 from tui.farewell import farewell
+from tui.garbage import collect_from_now_on
 from tui.keys import OwnKeys, rebind
 from tui.messages import FeedFailed
 from tui.navigation import BOTTOM_SCREENS, Navigation
@@ -43,7 +43,6 @@ from tui.textual_defects import guard_textual, is_of_something_taken_away, misse
 from tui.themes import LOOKS, PLAIN, first_theme, follow_theme, frame_colour, use_themes
 
 _COLLECT_AFTER_S = 2.0
-_COLLECT_RARELY = (5_000, 20, 20)
 _REVIVE_S = 10.0
 _SIZE_AGAIN_S = 0.2  # after the terminal has got another size
 _WATCH_AFTER_S = 3.0
@@ -103,7 +102,7 @@ class TinyTrainApp(Navigation):
     def on_mount(self) -> None:
         """Show what was shown last, or what is more urgent."""
         self._paint_title()
-        self.set_timer(_COLLECT_AFTER_S, self._collect_from_now_on)
+        self.set_timer(_COLLECT_AFTER_S, partial(collect_from_now_on, self))
         self.set_timer(_WATCH_AFTER_S, self._watch)
         exit_on_signals(self)
         guard_textual()
@@ -119,13 +118,6 @@ class TinyTrainApp(Navigation):
         """Look after the queue and the runs, once the first screen is there: threads hold its drawing up."""
         self._queue_feed.start()
         self._watch_feed.start()
-
-    def _collect_from_now_on(self) -> None:
-        """What stands after the start stays: looking through it would take a tenth of a second each time."""
-        if not self.is_headless:
-            gc.freeze()
-            gc.set_threshold(*_COLLECT_RARELY)
-        gc.enable()
 
     def _paint_title(self) -> None:
         """Not an empty terminal while the first screen is being made; its first frame covers this."""

@@ -96,10 +96,16 @@ ALIASES = {
     "loss": "best", "tags": "tag", "dataset": "data", "val_loss": "last", "newest": "created", "duration": "time",
     "total": "steps", "started": "created", "disk": "size", "forked": "fork", "reason": "cause",
 }  # fmt: skip
+_COUNTED_LATER = ("size", "checkpoints", "checkpoint_size")
 _SHORT: dict[str, str] = {}
 for _path in FIELD_BY_PATH:
     _name = _path.rpartition(".")[2]
     _SHORT[_name] = "" if _name in _SHORT else _path  # a name that several sections have means none of them
+
+
+def is_detail(key: str) -> bool:
+    """Whether a long list is there before the values of this field are read."""
+    return key not in BUILT_IN or key in _COUNTED_LATER
 
 
 def field_named(name: str, metrics: Collection[str] = ()) -> RunField | None:

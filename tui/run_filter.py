@@ -57,7 +57,7 @@ class FilterError(ValueError):
 
 @dataclass(frozen=True)
 class RunFilter:
-    """A filter that was understood. fields: what it asks for, so that it can be waited for."""
+    """A filter that was understood. fields: what it asks for; the values of some come later."""
 
     test: Test
     fields: frozenset[str]

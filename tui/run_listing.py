@@ -9,7 +9,7 @@ from typing import Any
 from runs.clock import local_time
 from runs.run_summary import RunSummary
 from tui.places import Place
-from tui.run_fields import RunField, field_named
+from tui.run_fields import RunField, field_named, is_detail
 from tui.run_filter import FilterError, RunFilter, parse_filter
 
 GROUPS = {
@@ -85,12 +85,14 @@ class Listed:
     """What the list shows now. lines: runs, and headings over groups. runs: those that match, folded ones too.
 
     num_archived: matching runs that are hidden because they are archived. error: why the filter is not understood.
+    num_unread: runs of which it is not read yet what the filter or the order asks for.
     """
 
     lines: tuple[Line, ...] = ()
     runs: tuple[RunSummary, ...] = ()
     num_archived: int = 0
     error: FilterError | None = None
+    num_unread: int = 0
 
 
 def listed(
@@ -114,7 +116,10 @@ def listed(
     shown = found if listing.archived or asks_for_archived else tuple(row for row in found if not row.archived)
     ordered = on_top(sort_runs(shown, listing.sort, metrics, descending=listing.descending), places)
     lines = _grouped(ordered, listing) if listing.group else ordered
-    return Listed(lines, ordered, len(found) - len(shown), error)
+    order = field_named(listing.sort, metrics)
+    asked = {*(understood.fields if understood else ()), *([order.key] if order else ())}
+    num_unread = sum(row.settings is None for row in rows) if any(map(is_detail, asked)) else 0
+    return Listed(lines, ordered, len(found) - len(shown), error, num_unread)
 
 
 def sort_runs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache, partial
 from typing import Any, cast
 
 from textual.app import App
@@ -40,6 +41,7 @@ def guard_textual() -> None:
     _guard_option_lists()
     _guard_pictures()
     _guard_selections()
+    _guard_colours()
 
 
 def _guard_option_lists() -> None:
@@ -116,6 +118,19 @@ def _guard_selections() -> None:
     cast(Any, guarded).is_guarded = True
     screens.get_widget_and_offset_at = guarded
     screens._watch__select_state = guarded_select
+
+
+def _guard_colours() -> None:
+    """Keep no picture of what was taken away: a cache of colours holds the last thousand parts that asked it.
+
+    It was meant for the class, and is for each object: every help that was opened left its lines there, 1.4 MB.
+    """
+    from textual._styles_cache import StylesCache
+
+    of_object = vars(StylesCache)["get_inner_outer"]
+    if not isinstance(of_object, staticmethod):
+        of_colours = lru_cache(1024)(partial(of_object.__wrapped__, StylesCache))
+        cast(Any, StylesCache).get_inner_outer = staticmethod(of_colours)
 
 
 def missed_size(app: App[Any]) -> Size | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +22,7 @@ from tests.faults.inertness import acts
 from tests.tui.pilots import shown_text, until
 from tui.app import TinyTrainApp
 from tui.screens.dialogs import ConfirmDialog
+from tui.screens.help import HelpScreen
 from tui.screens.launch import LaunchScreen
 from tui.textual_defects import missed_size
 from tui.widgets.line_input import LineInput
@@ -110,6 +113,23 @@ async def test_a_page_in_a_list_without_a_line_ends_nothing(tmp_path: Path) -> N
         assert not options._index_to_line
         options.action_page_down()
         options.action_page_up()
+
+
+async def test_what_is_closed_leaves_nothing_of_its_picture_behind(tmp_path: Path) -> None:
+    app = TinyTrainApp(tmp_path / "runs")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        pictures = []
+        for _ in range(4):
+            await pilot.press("question_mark")
+            await until(pilot, lambda: isinstance(app.screen, HelpScreen) and "esc closes" in shown_text(app))
+            pictures.append([weakref.ref(part._styles_cache) for part in app.screen.walk_children()])
+            await pilot.press("escape")
+            await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        await pilot.pause()
+        gc.collect()
+        # something remembers one of them, and no more: the first, or the last
+        assert sum(any(picture() for picture in one) for one in pictures) <= 1
 
 
 async def test_a_press_on_what_has_just_been_taken_away_ends_nothing(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.containers import Vertical
+from textual.geometry import Offset
 from textual.widgets import Input
 
 from tests.run_writer import finished_run
@@ -21,6 +22,7 @@ from tui.key_order import KeyOrder
 from tui.screens.browse import RunsScreen
 from tui.screens.help import HelpScreen
 from tui.screens.launch import LaunchScreen
+from tui.screens.save_preset import SavePresetDialog
 from tui.widgets.line_input import LineInput
 
 
@@ -55,6 +57,34 @@ async def test_what_is_typed_with_the_key_that_opens_a_dialog_belongs_to_the_dia
         arrive(app, "escape", "question_mark", "escape", "3", "question_mark")
         shown = [RunsScreen, HelpScreen]
         await until(pilot, lambda: [type(screen) for screen in app.screen_stack[1:]] == shown)
+
+
+async def test_what_follows_an_enter_comes_after_what_the_enter_did(tmp_path: Path) -> None:
+    for name in ("otter", "zebra"):
+        finished_run(tmp_path, name, steps=20)
+    app = TinyTrainApp(tmp_path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen))
+        await pilot.press("3")
+        screen = await until(pilot, lambda: app.screen if isinstance(app.screen, RunsScreen) else None)
+        await until(pilot, lambda: len(screen.rows) == 2)
+        arrive(app, "o", *"name", "enter", "slash", *"zeb", "enter", "space")
+        await until(pilot, lambda: screen.num_marked == 1)
+        assert (screen.listing.sort, screen.listing.query) == ("name", "zeb")
+        assert len(app.screen_stack) == 2
+
+
+async def test_a_click_waits_for_what_was_typed_before_it(tmp_path: Path) -> None:
+    app = TinyTrainApp(tmp_path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, LaunchScreen) and app.screen.plan)
+        launch = app.screen
+        place = launch.query_one("#save").region.offset + Offset(1, 0)
+        arrive(app, "slash", *"dropout")
+        for kind in (events.MouseDown, events.MouseUp):
+            app.post_message(kind(None, *place, 0, 0, 1, False, False, False, *place))
+        await until(pilot, lambda: isinstance(app.screen, SavePresetDialog))
+        assert launch.query_one("#search", Input).value == "dropout"
 
 
 async def test_a_paste_waits_for_the_key_before_it(tmp_path: Path) -> None:

@@ -206,3 +206,22 @@ def test_names_of_fields_are_forgiving() -> None:
     assert field_named("seed") is None  # train.seed or probes.seed: nobody can tell
     metric = field_named("metric.loss", {"loss"})
     assert metric is not None and metric.value(row("x", figures={"loss": 2.5})) == 2.5
+
+
+@pytest.mark.parametrize(
+    ("listing", "num_unread"),
+    [
+        (Listing(), 0),
+        (Listing("state:finished otter data:addresses -tag:keep"), 0),
+        (Listing("-optim.lr>1e-3"), 2),
+        (Listing("has:val_accuracy"), 2),
+        (Listing("size<1GB"), 2),
+        (Listing(sort="lr"), 2),
+        (Listing(sort="best"), 0),
+    ],
+)
+def test_a_list_says_of_how_many_runs_it_does_not_know_yet_what_it_asks_for(
+    listing: Listing, num_unread: int
+) -> None:
+    rows = (*ROWS, row("d", settings=None), row("e", settings=None))
+    assert listed(rows, listing, {}, {"val_accuracy"}).num_unread == num_unread

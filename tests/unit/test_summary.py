@@ -23,9 +23,15 @@ def test_an_ended_run_is_summed_up_from_its_outcome(tmp_path: Path) -> None:
     folder = finished_run(tmp_path, steps=400)
     (row,) = RunIndex(tmp_path).poll()
     assert (row.id, row.name, row.preset, row.status.state) == (folder.id, "warm-otter", "quickstart", "finished")
-    assert (row.step, row.total_steps) == (400, 400)
+    assert (row.step, row.total_steps, row.dataset) == (400, 400, "addresses (embedded)")
     assert row.best_loss is not None and row.last_loss is not None and row.best_loss <= row.last_loss
     assert row.elapsed_s > 0
+
+
+def test_of_an_older_run_the_events_tell_the_dataset(tmp_path: Path) -> None:
+    finished_run(tmp_path, steps=400).change_about(dataset="")
+    new_run(tmp_path).change_about(dataset="")
+    assert [row.dataset for row in RunIndex(tmp_path).poll()] == ["addresses (embedded)"] * 2
 
 
 def test_details_come_with_later_polls(tmp_path: Path) -> None:
@@ -34,7 +40,7 @@ def test_details_come_with_later_polls(tmp_path: Path) -> None:
     assert index.poll()[0].num_bytes is None
     (row,) = index.poll()
     assert row.num_bytes is not None and row.num_bytes > 1000
-    assert (len(row.losses), row.dataset) == (5, "addresses (embedded)")
+    assert len(row.losses) == 5
     assert index.poll()[0] is row
 
 

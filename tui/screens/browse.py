@@ -122,6 +122,10 @@ class RunsScreen(MarkedRuns):
             return _NO_RUNS
         if self.result.num_archived:
             return f"{self.result.num_archived} archived. A shows archived runs."
+        if self.result.num_unread:
+            return (
+                f"No run matches {self.listing.query!r} so far; {self.result.num_unread:,} are still being read."
+            )
         return f"No run matches {self.listing.query!r}. esc clears the filter."
 
     def _show_mistake(self) -> None:
@@ -150,7 +154,8 @@ class RunsScreen(MarkedRuns):
         shown, hidden = self.result.runs, self.table.num_hidden_columns
         is_part = bool(self.listing.query)
         parts = [f"{len(shown):,} of {len(self.rows):,}" if is_part else f"{len(shown):,}"]
-        parts += [f"reading {self._num_unread:,} more"] if self._num_unread else []
+        unread = self._num_unread + self.result.num_unread
+        parts += [f"reading {unread:,} more"] if unread else []
         parts += [f"{num:,} marked"] if (num := self.num_marked) else []
         queued = sum(row.status.state == "queued" for row in self.rows)
         parts += [f"{live:,} live"] if (live := sum(row.status.is_live for row in self.rows) - queued) else []

@@ -55,7 +55,7 @@ class MarkedRuns(ArrangedRuns):
     def _choice_of(self, row: RunSummary) -> RunChoice:
         about = About(
             row.name, row.preset, row.tags, row.note, row.created, row.group, row.pinned, row.archived, row.sweep,
-            row.forked_from,
+            row.forked_from, row.dataset,
         )  # fmt: skip
         place = self._places.get(row.id)
         number = place.number if place is not None else 0
