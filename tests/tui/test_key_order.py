@@ -26,6 +26,12 @@ from tui.screens.save_preset import SavePresetDialog
 from tui.widgets.line_input import LineInput
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The order is looked at, and not how fast a busy machine is."""
+    monkeypatch.setattr("tui.key_order._STUCK_S", 20.0)
+
+
 def arrive(app: KeyOrder, *keys: str) -> None:
     """All at once, as one piece of what the terminal sends."""
     for key in keys:
