@@ -12,6 +12,8 @@ from itertools import groupby
 from rich.style import Style
 from textual.app import App
 
+from tests.tui.pilots import shown_strips
+
 SIZES = ((80, 24), (120, 40), (200, 60))
 LOOKS = ("tinytrain-dark", "tinytrain-light", "no-colour")
 _LETTERS = string.ascii_letters
@@ -25,7 +27,7 @@ def look_of(app: App[None], hidden: Sequence[str] = ()) -> tuple[list[str], list
     lines: list[str] = []
     runs: list[str] = []
     letters: dict[str, str] = {}
-    for strip in app.screen._compositor.render_strips():
+    for strip in shown_strips(app):
         text = "".join(segment.text for segment in strip)
         for one in hidden:
             text = text.replace(one, "·" * len(one))

@@ -20,7 +20,7 @@ from textual.widgets import Static
 from presets.schema import RunConfig
 from runs.folder import RunFolder, create_run
 from tests.conftest import wait_until
-from tests.tui.pilots import until
+from tests.tui.pilots import shown_text, until
 from tui.app import TinyTrainApp
 from tui.commands import Command, bindings_of
 from tui.farewell import farewell
@@ -243,7 +243,7 @@ async def test_a_dialog_gives_the_answer_that_was_keyed(dialog: Any, keys: list[
     app = DialogApp(dialog())
     async with app.run_test() as pilot:
         await until(pilot, lambda: app.screen is app.dialog and app.focused is not None)
-        shown = "".join(segment.text for strip in app.screen._compositor.render_strips() for segment in strip)
+        shown = shown_text(app)
         assert "\x1b" not in shown and "\x07" not in shown
         await pilot.press(*keys)
         await until(pilot, lambda: app.answers)

@@ -79,8 +79,11 @@ async def test_the_palette_is_ascii(stage: Stage) -> None:
     async with app.run_test(size=SIZES[0]) as pilot:
         await until(pilot, lambda: "+- Presets" in shown_text(app))
         await pilot.press("ctrl+p")
-        await until(pilot, lambda: "Playground" in shown_text(app))
+        await until(pilot, lambda: "Start the run with what stands in the form." in shown_text(app))
         require_ascii(app, "palette")
+        await pilot.press(*"playgr")
+        await until(pilot, lambda: "Playground (5)" in shown_text(app))
+        require_ascii(app, "palette, searched")
 
 
 async def test_without_it_frames_are_frames(stage: Stage) -> None:

@@ -22,7 +22,7 @@ from runs.events import DiskNoticed, HealthNoticed
 from runs.folder import create_run
 from runs.notify_settings import NotifySettings, settings_path
 from tests.run_writer import AttemptWriter, Supervision, finished_run, new_run
-from tests.tui.pilots import shown_text, until
+from tests.tui.pilots import shown_strips, shown_text, until
 from tui import notify
 from tui.app import TinyTrainApp
 from tui.cli import without_a_word
@@ -253,7 +253,7 @@ async def test_without_colour_no_cell_has_one_and_what_is_chosen_is_reversed(
         await until(pilot, lambda: "quickstart" in shown_text(app))
         styles = [
             segment.style
-            for strip in app.screen._compositor.render_strips()
+            for strip in shown_strips(app)
             for segment in strip.apply_filter(app._filters[1], Color.parse("black"))
             if segment.style
         ]

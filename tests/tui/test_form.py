@@ -17,7 +17,7 @@ from presets.catalog import find_preset
 from presets.config import with_values
 from presets.rules import Problem
 from presets.schema import FIELDS, RunConfig
-from tests.tui.pilots import until
+from tests.tui.pilots import shown_text, until
 from tui.messages import DraftChanged
 from tui.widgets.choice_control import ChoiceControl
 from tui.widgets.field_group import GroupTitle
@@ -367,7 +367,7 @@ async def test_control_characters_in_a_field_never_reach_the_terminal(
             assert isinstance(control, Input)
             control.value = hostile
         await pilot.pause()
-        screen = "".join(segment.text for strip in app.screen._compositor.render_strips() for segment in strip)
+        screen = shown_text(app)
         assert "␛]52" in screen
         assert not {"\x1b", "\x07", "\x9b"} & set(screen)
 

@@ -14,6 +14,7 @@ from runs.folder import RunFolder
 from runs.hardware_feed import HardwareState
 from runs.readings import DeviceProcess, DeviceReading, HardwareReading, HostReading
 from tests.run_writer import AttemptWriter, Supervision, finished_run, new_run
+from tests.tui.pilots import shown_text as text_of
 from tui.app import TinyTrainApp
 from tui.charts.pane import ChartPane
 from tui.screens.dialogs import ConfirmDialog, TypedConfirmDialog
@@ -52,13 +53,6 @@ async def opened(app: TinyTrainApp, folder: RunFolder) -> MonitorScreen:
     assert isinstance(screen, MonitorScreen)
     await until(lambda: screen.snapshot is not None and not screen.snapshot.is_behind, "a snapshot")
     return screen
-
-
-def text_of(app: App[None]) -> str:
-    """The whole screen as text."""
-    width, height = app.size
-    lines = app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in line) for line in lines[:height])[: (width + 1) * height]
 
 
 def live_run(runs: Path) -> tuple[RunFolder, Supervision, AttemptWriter]:

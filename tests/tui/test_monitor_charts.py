@@ -12,7 +12,7 @@ from textual.widgets import OptionList
 
 from runs.folder import RunFolder
 from tests.run_writer import finished_run
-from tests.tui.pilots import shown_text, until
+from tests.tui.pilots import shown_strips, shown_text, until
 from tui.app import TinyTrainApp
 from tui.charts.pane import ChartPane
 from tui.remembered import remembered_path
@@ -254,7 +254,7 @@ async def test_another_theme_paints_the_charts_in_its_colours(tmp_path: Path) ->
         app.theme = next(name for name in app.available_themes if "light" in name)
         await until(pilot, lambda: loss.rows is not before)
         await pilot.pause()
-        shown = [style for strip in app.screen._compositor.render_strips() for _, style, _ in strip if style]
+        shown = [style for strip in shown_strips(app) for _, style, _ in strip if style]
         drawn = {segment.style.color for row in loss.rows for segment in row.strip if segment.style}
         assert drawn - {None} <= {style.color for style in shown}
 

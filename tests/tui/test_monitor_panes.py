@@ -17,7 +17,8 @@ from runs.folder import RunFolder
 from runs.hardware_feed import HardwareState
 from runs.readings import DeviceReading, HardwareReading, HostReading
 from tests.run_writer import AttemptWriter, Supervision, finished_run, new_run
-from tests.tui.test_monitor import live_run, opened, text_of, until
+from tests.tui.pilots import shown_text as text_of
+from tests.tui.test_monitor import live_run, opened, until
 from tests.tui.test_monitor_requests import answer, only_request
 from tui.app import TinyTrainApp
 from tui.screens.probes_dialog import ProbesDialog

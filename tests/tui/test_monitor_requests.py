@@ -17,7 +17,8 @@ from runs.events import ControlAnswered
 from runs.folder import RunFolder
 from runs.status import read_status
 from tests.run_writer import AttemptWriter, Supervision
-from tests.tui.test_monitor import live_run, opened, text_of, until
+from tests.tui.pilots import shown_text as text_of
+from tests.tui.test_monitor import live_run, opened, until
 from tui.app import TinyTrainApp
 from tui.live_requests import rate_meaning, steps_meaning, warmup_left
 from tui.screens.dialogs import ConfirmDialog

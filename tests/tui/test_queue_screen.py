@@ -17,8 +17,9 @@ from runs.queue import in_order, waiting
 from runs.queue_entry import QueueEntry, leave, owner_of, read_entry, write_entry
 from runs.status import read_status
 from tests.run_writer import AttemptWriter, Supervision, finished_run, new_run
+from tests.tui.pilots import shown_text as text_of
 from tests.tui.test_browse import listed
-from tests.tui.test_monitor import opened, text_of, until
+from tests.tui.test_monitor import opened, until
 from tui.app import TinyTrainApp
 from tui.run_words import ordinal, place_words
 from tui.screens.dialogs import ChoiceDialog, ConfirmDialog

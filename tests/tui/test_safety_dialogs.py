@@ -18,8 +18,9 @@ from runs.ladder import Ladder
 from runs.logout import LogoutRisk
 from runs.status import RunStatus
 from tests.run_writer import AttemptWriter, finished_run, new_run
+from tests.tui.pilots import shown_text as text_of
 from tests.tui.test_browse import listed
-from tests.tui.test_monitor import live_run, opened, text_of, until
+from tests.tui.test_monitor import live_run, opened, until
 from tui.app import TinyTrainApp
 from tui.run_actions import RunChoice, offers
 from tui.screens.changes_dialog import ChangesDialog

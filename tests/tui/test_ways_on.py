@@ -15,8 +15,9 @@ from runs.folder import About, RunFolder, write_atomically
 from runs.reader import RunReader
 from runs.status import Outcome, RunStatus
 from tests.run_writer import AttemptWriter, new_run
+from tests.tui.pilots import shown_text as text_of
 from tests.tui.test_browse import listed
-from tests.tui.test_monitor import live_run, opened, text_of, until
+from tests.tui.test_monitor import live_run, opened, until
 from tui import run_actions
 from tui.app import TinyTrainApp
 from tui.run_actions import RunChoice, can_move, offers, why_not
