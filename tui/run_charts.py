@@ -239,7 +239,7 @@ def title_of(chart: RunChart, snapshot: RunSnapshot, spec: ChartSpec, view: Char
         choices = [[chart.title, *named, *extras[:left]] for left in range(len(extras), -1, -1)]
     at = " @" if view.cursor is not None else ""
     name = chart.title.partition(" (")[0]
-    choices += [[chart.title + at, *signed], [name + at, *signed], [name + at, *signed[:1]]]
+    choices += [[chart.title + at, *signed], [name + at, *signed], [name, *signed], [name + at, *signed[:1]]]
     titles = [gap.join(filter(None, parts)) for parts in choices]
     return next((title for title in titles if cell_len(title) <= width), both_ends(titles[-1], width))
 

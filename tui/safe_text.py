@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from textual.content import Content
 
-FAINT = "$foreground 55%"  # Content takes no `auto` colours, which $text-muted and $text-disabled are
-MUTED = "$foreground 70%"
+FAINT = "$foreground 65%"  # Content takes no `auto` colours, which $text-muted and $text-disabled are
+MUTED = "$foreground 75%"
 TAB = "    "
 ELLIPSIS = "…"
 _REPLACEMENT = "�"

@@ -23,9 +23,25 @@ PLAIN = "no-colour"
 """The look without a single colour: bold, underlined, dim and reversed text alone."""
 
 
-def _own(name: str, primary: str, **colours: Any) -> Theme:
-    """A look whose keys in the footer have the first accent."""
-    return Theme(name, primary=primary, variables={"footer-key-foreground": primary}, **colours)
+def _own(
+    name: str, primary: str, *, background: str, foreground: str, cursor: float = 0.24, **colours: Any
+) -> Theme:
+    """A look whose keys in the footer have the first accent, and in which all text can be read.
+
+    cursor: how much of the accent is in the ground of the line under the cursor. What stands in it may keep its
+    own colour, such as the grey of what matters less, which on the accent itself is lost.
+    """
+    ground, accent = Color.parse(background), Color.parse(primary)
+    variables = {
+        "footer-key-foreground": primary,
+        "block-cursor-background": ground.blend(accent, cursor).hex,
+        "block-cursor-foreground": foreground,
+        "block-cursor-blurred-background": ground.blend(accent, cursor / 2).hex,
+        "text-disabled": "auto 55%",
+    }
+    return Theme(
+        name, primary=primary, background=background, foreground=foreground, variables=variables, **colours
+    )
 
 
 _PLAIN_VARIABLES = {
@@ -60,13 +76,13 @@ THEMES = (
     ),
     _own(
         "colour-blind-light", "#0072b2", secondary="#9b4d7a", accent="#b35c00", foreground="#1e2226",
-        background="#fafafa", surface="#f1f1f1", panel="#e8e8e8", success="#00704f", warning="#7a6a00",
+        background="#fafafa", surface="#f4f4f4", panel="#efefef", success="#00704f", warning="#7a6a00",
         error="#b34700", dark=False,
     ),
     _own(
         "high-contrast", "#5cd6ff", secondary="#ffffff", accent="#ffd21f", foreground="#ffffff",
         background="#000000", surface="#000000", panel="#101010", success="#5cff8f", warning="#ffe14d",
-        error="#ff8f8f", dark=True, text_alpha=1.0,
+        error="#ff8f8f", dark=True, text_alpha=1.0, cursor=0.32,
     ),
     Theme(
         PLAIN, primary="#ffffff", secondary="#ffffff", accent="#ffffff", foreground="#ffffff",
@@ -74,9 +90,23 @@ THEMES = (
         warning="#ffffff", error="#ffffff", dark=True, variables=_PLAIN_VARIABLES,
     ),
 )  # fmt: skip
-# Textual's has the terminal's blue, which is hardly seen on black
-_SIXTEEN_ON_DARK = replace(
-    BUILTIN_THEMES["ansi-dark"], primary="ansi_bright_blue", error="ansi_bright_red", accent="ansi_yellow"
+
+
+def _sixteen(name: str, **changes: Any) -> Theme:
+    """The terminal's own colours. Nobody knows what they are: the line under the cursor is reversed."""
+    theme = BUILTIN_THEMES[name]
+    cursor = {
+        "block-cursor-background": "ansi_default", "block-cursor-foreground": "ansi_default",
+        "block-cursor-text-style": "bold reverse", "block-cursor-blurred-text-style": "underline",
+        "link-color": "ansi_default",
+    }  # fmt: skip
+    return replace(theme, variables={**theme.variables, **cursor}, **changes)
+
+
+_SIXTEEN = (
+    # Textual's has the terminal's blue, which is hardly seen on black
+    _sixteen("ansi-dark", primary="ansi_bright_blue", error="ansi_bright_red", accent="ansi_yellow"),
+    _sixteen("ansi-light"),
 )
 
 LOOKS: dict[str, str] = {
@@ -91,7 +121,7 @@ LOOKS: dict[str, str] = {
 }
 """Every look by its name, with a sentence, in the order in which they are offered."""
 
-_DIM_BELOW = 0.62
+_DIM_BELOW = 0.7  # FAINT is, MUTED is not
 _REVERSED_ABOVE = 0.25
 _FEW_COLOURS = frozenset({"linux", "vt100", "vt220", "ansi", "xterm-16color", "screen", "tmux", "rxvt"})
 _ONLY_WITHOUT_COLOUR = (Monochrome, NoColor)
@@ -125,7 +155,7 @@ def use_themes(app: App[Any]) -> None:
 
     Textual turns colours into greys for NO_COLOR, which are colours too.
     """
-    for theme in (*THEMES, _SIXTEEN_ON_DARK):
+    for theme in (*THEMES, *_SIXTEEN):
         app.register_theme(theme)
     filters = [one for one in app._filters if not isinstance(one, _ONLY_WITHOUT_COLOUR)]
     app._filters = [*filters[:1], WithoutColour(enabled=False), *filters[1:]]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tui.charts.canvas import finished, laid_over
 from tui.charts.frame import place_words
-from tui.charts.picture import ChartPicture
+from tui.charts.picture import CURSOR, HAIR, ChartPicture
 
 
 def with_cursor(picture: ChartPicture, cursor: float | None) -> ChartPicture:
@@ -14,18 +14,18 @@ def with_cursor(picture: ChartPicture, cursor: float | None) -> ChartPicture:
     frame = picture.frame
     if frame is None or cursor is None or not frame.window[0] <= cursor <= frame.window[1]:
         return picture
-    at, style = frame.left + frame.cell_at(cursor), chr(3)
+    at = frame.left + frame.cell_at(cursor)
     bar = "|" if picture.rows[0].characters.isascii() else "│"
     rows = list(picture.rows)
     for index, row in enumerate(picture.rows[: frame.plot_height]):
-        found = bar if _is_between_words(row.characters, at) else row.characters[at]
+        found, style = (bar, HAIR) if _is_between_words(row.characters, at) else (row.characters[at], CURSOR)
         characters = row.characters[:at] + found + row.characters[at + 1 :]
-        rows[index] = finished(characters, row.styles[:at] + style + row.styles[at + 1 :], picture.styles)
+        rows[index] = finished(characters, row.styles[:at] + chr(style) + row.styles[at + 1 :], picture.styles)
     words = f" {place_words(cursor, frame.x)} "
     start = max(0, min(picture.width - len(words), at - len(words) // 2))
     below = rows[frame.plot_height + 1]
     start, words = _over_whole_words(below.characters, start, words)
-    rows[-1] = finished(*laid_over(below.characters, below.styles, start, words, 3), picture.styles)
+    rows[-1] = finished(*laid_over(below.characters, below.styles, start, words, CURSOR), picture.styles)
     return replace(picture, rows=tuple(rows))
 
 

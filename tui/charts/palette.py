@@ -13,8 +13,8 @@ from textual.color import Color
 from tui.charts.spec import Palette
 
 _FAINT = 0.5
-_AXIS = 0.55
-_GUIDE = 0.4
+_AXIS = 0.65
+_GUIDE = 0.6
 _LIGHTER = 0.08
 # Okabe and Ito, "Color Universal Design" (2008): told apart with any kind of colour vision; darker on white
 _MORE_ON_DARK = ("#009E73", "#CC79A7", "#F0E442", "#56B4E9", "#D55E00", "#B0B0B0")

@@ -59,21 +59,27 @@ class ChartPicture:
         return "\n".join(strip.text for strip in self.lines)
 
 
+CURSOR, HAIR = 3, 4
+"""The numbers of the styles of what the crosshair stands on, and of its line where there is nothing."""
+
+
 class _Styles:
     """The numbers of a palette's styles on the canvas."""
 
     def __init__(self, palette: Palette) -> None:
         lines, faint, base = palette.lines, palette.faint, palette.base
-        styles = (Style.null(), palette.guide, palette.axis, palette.cursor, *lines, *faint)
+        accent = palette.cursor.bgcolor
+        hair = Style(color=accent) if accent is not None else palette.axis
+        styles = (Style.null(), palette.guide, palette.axis, palette.cursor, hair, *lines, *faint)
         self.table = tuple(base + style for style in styles)
-        self.guide, self.axis, self.cursor = 1, 2, 3
+        self.guide, self.axis = 1, 2
         self._num_lines, self._num_faint = len(lines), len(faint)
 
     def line(self, colour: int) -> int:
-        return 4 + colour % self._num_lines
+        return HAIR + 1 + colour % self._num_lines
 
     def faint(self, colour: int) -> int:
-        return 4 + self._num_lines + colour % self._num_faint
+        return HAIR + 1 + self._num_lines + colour % self._num_faint
 
 
 def draw(spec: ChartSpec, view: ChartView, width: int, height: int, palette: Palette) -> ChartPicture:

@@ -22,6 +22,7 @@ from runs.events import (
     HealthNoticed,
     Notice,
 )
+from tui.component_style import component_style
 from tui.run_words import clock_time, sentence_of
 from tui.safe_text import safe_text
 
@@ -41,7 +42,7 @@ class EventLines(ScrollView, can_focus=True):
     EventLines { scrollbar-size: 1 1; overflow: hidden scroll; background: $background; }
     EventLines.-compact { overflow: hidden hidden; }
     EventLines:focus { background: $boost; }
-    EventLines > .event--faint { color: $foreground 55%; }
+    EventLines > .event--faint { color: $foreground 65%; }
     EventLines > .event--bad { color: $text-error; }
     EventLines > .event--warning { color: $text-warning; }
     EventLines > .event--asked { color: $text-accent; }
@@ -104,7 +105,7 @@ class EventLines(ScrollView, can_focus=True):
         return Strip([Segment(safe_text(text, 400), base + self._style(kind))]).adjust_cell_length(width, base)
 
     def _style(self, kind: str) -> Style:
-        return self.get_component_rich_style(f"event--{kind}", partial=True) if kind else Style.null()
+        return component_style(self, f"event--{kind}") if kind else Style.null()
 
     def _packed(self, width: int, height: int) -> list[tuple[str, str]]:
         """The newest, several in a line where they are short."""

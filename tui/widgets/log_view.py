@@ -15,6 +15,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from runs.console_lines import MOST_LINES, ConsoleLine, Level
+from tui.component_style import component_style
 from tui.safe_text import plain, safe_text
 from tui.widgets.log_filter import LEVELS, LogFilter, pieces_of
 from tui.widgets.typed_line import TypedLine
@@ -38,7 +39,7 @@ class LogPane(ScrollView, can_focus=True):
     LogPane > .log--warning { color: $text-warning; }
     LogPane > .log--found { text-style: underline; }
     LogPane > .log--here { text-style: reverse; }
-    LogPane > .log--rank { color: $foreground 55%; }
+    LogPane > .log--rank { color: $foreground 65%; }
     """
     KEYS_SCOPE = "log"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -211,7 +212,7 @@ class LogPane(ScrollView, can_focus=True):
         return Strip.join([Strip(segments), shown]).adjust_cell_length(width, base)
 
     def _style(self, name: str) -> Style:
-        return self.get_component_rich_style(name, partial=True)
+        return component_style(self, name)
 
     def _in_sight(self) -> Sequence[ConsoleLine]:
         top = self.scroll_offset.y

@@ -14,6 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from runs.run_summary import RunSummary
+from tui.component_style import component_style
 from tui.places import Place
 from tui.run_cells import about_of
 from tui.run_columns import Column, column_of, fitting, with_longer_names, with_one_more
@@ -32,14 +33,15 @@ class RunTable(ScrollView, can_focus=True):
     }
     DEFAULT_CSS = """
     RunTable { overflow-x: hidden; overflow-y: auto; }
-    RunTable > .run-table--header { color: $foreground 60%; }
-    RunTable > .run-table--cursor { background: $primary 35%; color: $foreground; }
+    RunTable > .run-table--header { color: $foreground 65%; }
+    RunTable > .run-table--cursor { background: $block-cursor-background; color: $block-cursor-foreground;
+        text-style: $block-cursor-text-style; }
     RunTable > .run-table--marked { color: $accent; text-style: bold; }
     RunTable > .run-table--heading { color: $foreground; text-style: bold; }
     RunTable > .run-table--good { color: $text-success; }
     RunTable > .run-table--bad { color: $text-error; }
     RunTable > .run-table--warn { color: $text-warning; }
-    RunTable > .run-table--faint { color: $foreground 60%; }
+    RunTable > .run-table--faint { color: $foreground 65%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1)", show=False),
@@ -285,7 +287,7 @@ class RunTable(ScrollView, can_focus=True):
         )  # fmt: skip
 
     def _style(self, name: str) -> Style:
-        return self.get_component_rich_style(f"run-table--{name}", partial=True)
+        return component_style(self, f"run-table--{name}")
 
 
 def _key(line: Line) -> str:

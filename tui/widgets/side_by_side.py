@@ -17,6 +17,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.component_style import component_style
 from tui.safe_text import safe_text
 from tui.table_rows import Cell, Head, Row
 
@@ -32,9 +33,9 @@ class SideBySide(Widget, can_focus=True):
     DEFAULT_CSS = """
     SideBySide { height: 1fr; }
     SideBySide .side--head { text-style: bold; }
-    SideBySide .side--faint { color: $foreground 55%; }
+    SideBySide .side--faint { color: $foreground 65%; }
     SideBySide .side--best { text-style: bold; color: $text-success; }
-    SideBySide .side--cursor { background: $primary 22%; }
+    SideBySide .side--cursor { background: $block-cursor-background; text-style: $block-cursor-text-style; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "row(-1)", show=False),
@@ -174,7 +175,7 @@ class SideBySide(Widget, can_focus=True):
     def _make_lines(self, width: int, height: int) -> list[Strip]:
         if not self.rows:
             self._say("")
-            faint = self.get_component_rich_style("side--faint", partial=True)
+            faint = component_style(self, "side--faint")
             return [Strip([Segment(safe_text(self._empty, 400)[:width], faint)])]
         at, room = self._at, max(1, height - 1)
         margin = 1 if self.rows[max(0, at - 1)].is_head else 0  # the heading above it comes into view too
@@ -233,7 +234,7 @@ class SideBySide(Widget, can_focus=True):
         return range(first, max(stop, min(first + 1, len(widths))))
 
     def _head_line(self, label_width: int, widths: list[int], columns: range) -> Strip:
-        style = self.get_component_rich_style("side--head", partial=True)
+        style = component_style(self, "side--head")
         parts = [Segment(" " * label_width, style)]
         for index in columns:
             head = self.heads[index]
@@ -243,7 +244,7 @@ class SideBySide(Widget, can_focus=True):
 
     def _line(self, row: Row, label_width: int, widths: list[int], columns: range, width: int) -> Strip:
         if row.is_head:
-            style = self.get_component_rich_style("side--faint", partial=True)
+            style = component_style(self, "side--faint")
             return Strip([Segment(_fit(row.label, width), style)])
         is_here = row.key == self.key
         sign = "▸ " if is_here and self.has_focus else "  "
@@ -251,13 +252,11 @@ class SideBySide(Widget, can_focus=True):
         parts = [Segment(sign + _fit(row.label, label_width - 2), label)]
         for index in columns:
             cell = row.cells[index] if index < len(row.cells) else Cell("")
-            style = (
-                self.get_component_rich_style(f"side--{cell.mark}", partial=True) if cell.mark else Style.null()
-            )
+            style = component_style(self, f"side--{cell.mark}") if cell.mark else Style.null()
             parts.append(Segment(_GAP + self._cell(cell.text, widths[index]), style))
         strip = Strip(parts).adjust_cell_length(width)
         if is_here and self.has_focus:
-            strip = strip.apply_style(self.get_component_rich_style("side--cursor", partial=True))
+            strip = strip.apply_style(component_style(self, "side--cursor"))
         return strip
 
     def _cell(self, text: str, width: int) -> str:
