@@ -10,6 +10,7 @@ from textual.css.query import NoMatches
 from textual.dom import DOMNode
 from textual.geometry import Size
 from textual.screen import Screen
+from textual.style import Style as ContentStyle
 from textual.worker import WorkerFailed, active_worker
 
 _LEAST_WIDTH = 8  # cells: more than the padding of a line
@@ -47,12 +48,13 @@ def guard_textual() -> None:
 def _guard_option_lists() -> None:
     """Let page up and page down do nothing in a list without a line, instead of ending the program.
 
-    Nor does a list end it for which a window of one cell leaves no width.
+    Nor does a list end it for which a window of one cell leaves no width. And where a look reverses the line under
+    the cursor, a list does too.
     """
     from textual.widgets import OptionList
 
     lists = cast(Any, OptionList)
-    move_page, content_height = lists._move_page, lists.get_content_height
+    move_page, content_height, style_of = lists._move_page, lists.get_content_height, lists.get_visual_style
     if getattr(move_page, "is_guarded", False):
         return
 
@@ -63,9 +65,15 @@ def _guard_option_lists() -> None:
     def guarded_height(self: Any, container: Any, viewport: Any, width: int) -> int:
         return cast(int, content_height(self, container, viewport, max(width, _LEAST_WIDTH)))
 
+    def guarded_style(self: Any, *names: str, partial: bool = False) -> Any:
+        style = style_of(self, *names, partial=partial)
+        is_reversed = any(self.get_component_styles(name).text_style.reverse for name in names)
+        return style + ContentStyle(reverse=True) if is_reversed else style
+
     cast(Any, guarded).is_guarded = True
     lists._move_page = guarded
     lists.get_content_height = guarded_height
+    lists.get_visual_style = guarded_style
 
 
 def _guard_pictures() -> None:

@@ -128,4 +128,4 @@ def reversed_words(app: App[Any]) -> list[Style]:
     assert app.focused is not None
     strips = shown_strips(app)[app.focused.region.y : app.focused.region.bottom]
     words = [(text.strip(), style) for strip in strips for text, style, _ in strip if style is not None]
-    return [style for text, style in words if text and style.reverse]
+    return [style for text, style in words if text.isascii() and text and style.reverse]
